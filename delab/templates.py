@@ -1,0 +1,188 @@
+"""Where stacks come from: services are initialised once, kept as a template, and copied.
+
+    RUNTIME/templates/KEY/   one folder a service, and stack.json with the ports that its files speak of
+    RUNTIME/stacks/NAME/     a lab's stack, likewise
+    RUNTIME/scratch/ID/      a verification's own stack; ID.lock is held by the process that owns it
+    RUNTIME/locks/           one lock a stack and a template
+
+A folder ending in `.new` is unfinished. `repair` removes it, and whatever a killed command left running.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from delab import files, paths, process
+from delab.layout import Layout
+from delab.local import LocalStack
+from delab.services.base import Service
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stack is made of. `prepare(stack, seed)` loads its data; `data_key` changes when that changes."""
+
+    name: str
+    services: tuple[Service, ...]
+    prepare: Callable[[LocalStack, int], None] | None = None
+    data_key: str = ""
+    seed: int = 0
+
+    def key(self, with_data: bool) -> str:
+        """The name of the template: the same key, the same bytes."""
+        parts = [repr(service) + service.version() for service in self.services]
+        parts += [self.data_key, str(self.seed)] if with_data else []
+        return f"{self.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+
+def live(plan: Plan) -> LocalStack:
+    """The lab's lasting stack, made from its template (with data) the first time."""
+    stack = LocalStack(plan.name, paths.runtime() / "stacks" / plan.name, plan.services)
+    with stack.lock():
+        if not (stack.folder / "stack.json").exists():
+            instantiate(template(plan, with_data=plan.prepare is not None), stack)
+        stack.layout = Layout.read(stack.folder)
+    return stack
+
+
+def existing(name: str, services: tuple[Service, ...]) -> LocalStack | None:
+    """A lasting stack, if it has been made."""
+    stack = LocalStack(name, paths.runtime() / "stacks" / name, services)
+    with suppress(FileNotFoundError):
+        stack.layout = Layout.read(stack.folder)
+        return stack
+    return None
+
+
+class Scratch(LocalStack):
+    """A stack that belongs to this process and goes with it, without data until its owner loads some."""
+
+    repair_hint = "repeat the verification"
+
+    def __init__(self, plan: Plan) -> None:
+        place = files.make_folder(paths.runtime() / "scratch")
+        super().__init__(f"{plan.name}-{secrets.token_hex(4)}", place, plan.services)
+        self.folder = place / self.name
+        descriptor = files.free_lock(place / f"{self.name}.lock")
+        assert descriptor is not None, "a random name was taken"
+        self.held = descriptor
+        instantiate(template(plan, with_data=False), self)
+        self.layout = Layout.read(self.folder)
+
+    def destroy(self) -> None:
+        """Kill all, remove the folder, give up the ownership."""
+        super().destroy()
+        self.folder.with_name(f"{self.name}.lock").unlink(missing_ok=True)
+        os.close(self.held)
+
+
+def instantiate(source: Path, stack: LocalStack) -> None:
+    """Copy a template to a stack with ports of its own; a crash leaves only a `.new` folder."""
+    draft = stack.folder.with_name(f"{stack.folder.name}.new")
+    files.make_folder(draft.parent)
+    files.remove_tree(draft)
+    files.make_folder(draft)
+    files.copy_tree(source, draft)
+    old, stack.layout = Layout.read(source), Layout.choose(tuple(node.service for node in stack))
+    stack.layout.write(draft)
+    draft.rename(stack.folder)
+    ports = dict(zip(old.all(), stack.layout.all(), strict=True))
+    for node in stack:
+        node.service.moved(node.place, ports)
+
+
+def template(plan: Plan, *, with_data: bool) -> Path:
+    """The template of a plan, made if it is not there. One with data is made from the one without."""
+    key = plan.key(with_data)
+    target = paths.runtime() / "templates" / key
+    with files.locked(paths.lock(key)) as descriptor:
+        if not (target / "stack.json").exists():
+            build(plan, target, descriptor, with_data)
+            forget_others(plan, target)
+    return target
+
+
+def build(plan: Plan, target: Path, descriptor: int, with_data: bool) -> None:
+    """Make a template in a `.new` folder, stop its services in good order, and put it in place."""
+    draft = target.with_name(f"{target.name}.new")
+    files.make_folder(draft.parent)
+    stack = LocalStack(f"{target.name}", draft, plan.services)
+    stack.held = descriptor
+    stack.destroy()
+    try:
+        if with_data:
+            fill(stack, plan)
+        else:
+            initialise(stack, plan)
+        close(stack)
+        draft.rename(target)
+    finally:
+        stack.destroy()
+
+
+def initialise(stack: LocalStack, plan: Plan) -> None:
+    """Create and start the services one after the other, so that each finds those it reaches."""
+    files.make_folder(stack.folder)
+    stack.layout = Layout.choose(plan.services)
+    stack.start_links()
+    for node in stack:
+        files.make_folder(node.place.folder, paths.service_user())
+        node.service.create(node.place)
+        node.start()
+
+
+def fill(stack: LocalStack, plan: Plan) -> None:
+    """Copy the template without data and load the data into it."""
+    assert plan.prepare is not None
+    folder, stack.folder = stack.folder, stack.folder.with_name(f"{stack.folder.name}.copy")
+    instantiate(template(plan, with_data=False), stack)
+    stack.folder.rename(folder)
+    stack.folder = folder
+    stack.start()
+    plan.prepare(stack, plan.seed)
+
+
+def close(stack: LocalStack) -> None:
+    """Let every service settle, stop all, and keep nothing of this run: logs, records, links."""
+    for node in stack:
+        node.service.settle(node.place)
+    for node in stack:
+        node.stop()
+    stack.sweep()
+    for node in stack:
+        node.place.log.unlink(missing_ok=True)
+    files.remove_tree(stack.folder / "link")
+    stack.layout.write(stack.folder)
+    os.sync()
+
+
+def forget_others(plan: Plan, target: Path) -> None:
+    """Remove this lab's templates of earlier versions."""
+    wanted = {plan.key(True), plan.key(False)}
+    for other in target.parent.glob(f"{plan.name}-*"):
+        if other.name not in wanted and not other.name.endswith((".new", ".copy")):
+            files.remove_tree(other)
+
+
+def repair() -> None:
+    """Remove what killed commands left: scratch stacks without an owner, and unfinished folders."""
+    for lock in (paths.runtime() / "scratch").glob("*.lock"):
+        if (descriptor := files.free_lock(lock)) is not None:
+            discard(lock.with_suffix(""))
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)
+    for draft in (*paths.runtime().glob("templates/*.new"), *paths.runtime().glob("templates/*.copy")):
+        if (descriptor := files.free_lock(paths.lock(draft.stem))) is not None:
+            discard(draft)
+            os.close(descriptor)
+
+
+def discard(folder: Path) -> None:
+    """End everything that works in a folder or was started for it, and remove it."""
+    process.kill([*process.all_inside(folder), *process.marked(str(folder))])
+    files.remove_tree(folder)
+    files.remove_tree(folder.with_name(f"{folder.name}.new"))
