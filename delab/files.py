@@ -104,3 +104,54 @@ def free_lock(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def sync_tree(source: Path, target: Path) -> None:
+    """Make `target` equal to `source`, touching only what differs in kind, size, time or mode.
+
+    Far quicker than removing and copying: most files of a data folder never change, and some file systems (ext4) avoid the
+    inodes of files just removed at a cost of a millisecond a file.
+    """
+    with disk_full_explained(target):
+        have = {entry.name: entry for entry in os.scandir(target)}
+        for entry in os.scandir(source):
+            sync_entry(entry, have.pop(entry.name, None), target / entry.name)
+        for extra in have.values():
+            remove_entry(extra)
+        copy_attributes(source.stat(), target)
+
+
+def sync_entry(wanted: os.DirEntry[str], present: os.DirEntry[str] | None, target: Path) -> None:
+    """Make one file, link or folder as it is in the source."""
+    wanted_folder = wanted.is_dir(follow_symlinks=False)
+    if present and (present.is_symlink() or wanted.is_symlink() or present.is_dir(follow_symlinks=False) != wanted_folder):
+        remove_entry(present)
+        present = None
+    if wanted_folder:
+        target.mkdir(exist_ok=True)
+        sync_tree(Path(wanted.path), target)
+    elif present is None or signature(present.stat()) != signature(wanted.stat(follow_symlinks=False)):
+        shutil.copy2(wanted.path, target, follow_symlinks=False)
+        copy_attributes(wanted.stat(follow_symlinks=False), target)
+
+
+def signature(status: os.stat_result) -> tuple[int, ...]:
+    """What changes whenever a file is written to."""
+    return status.st_size, status.st_mtime_ns, status.st_mode, status.st_uid, status.st_gid
+
+
+def copy_attributes(status: os.stat_result, target: Path) -> None:
+    """Owner, mode and times."""
+    with contextlib.suppress(PermissionError):
+        os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+    if not target.is_symlink():
+        target.chmod(status.st_mode & 0o7777)
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def remove_entry(entry: os.DirEntry[str]) -> None:
+    """Remove a file, a link or a folder with all in it."""
+    if entry.is_dir(follow_symlinks=False):
+        remove_tree(Path(entry.path))
+    else:
+        Path(entry.path).unlink()

@@ -194,12 +194,16 @@ class LocalStack:
             node.service.cleanup(node.place)
             node.place.record.unlink(missing_ok=True)
 
-    def destroy(self) -> None:
-        """Kill all and remove the folder."""
+    def end(self) -> None:
+        """Kill all, in no order."""
         process.kill([member for node in self if (found := node.process()) for member in process.tree(found)])
         if self.folder.exists():
             self.sweep()
-            files.remove_tree(self.folder)
+
+    def destroy(self) -> None:
+        """Kill all and remove the folder."""
+        self.end()
+        files.remove_tree(self.folder)
 
     def move(self, name: str) -> None:
         """Give a service a new port and tell those that reach it."""

@@ -3,6 +3,7 @@
     RUNTIME/templates/KEY/   one folder a service, and stack.json with the ports that its files speak of
     RUNTIME/stacks/NAME/     a lab's stack, likewise
     RUNTIME/scratch/ID/      a verification's own stack; ID.lock is held by the process that owns it
+    RUNTIME/spares/KEY/      a scratch stack that was given back: the next one only renews what changed in it
     RUNTIME/locks/           one lock a stack and a template
 
 A folder ending in `.new` is unfinished. `repair` removes it, and whatever a killed command left running.
@@ -20,6 +21,8 @@ from delab import files, paths, process
 from delab.layout import Layout
 from delab.local import LocalStack
 from delab.services.base import Service
+
+SPARES = 2  # for each kind of stack
 
 
 @dataclass(frozen=True)
@@ -70,23 +73,49 @@ class Scratch(LocalStack):
         descriptor = files.free_lock(place / f"{self.name}.lock")
         assert descriptor is not None, "a random name was taken"
         self.held = descriptor
-        instantiate(template(plan, with_data=False), self)
-        self.layout = Layout.read(self.folder)
+        source = template(plan, with_data=False)
+        self.spares = files.make_folder(paths.runtime() / "spares" / source.name)
+        take_spare(self.spares, self.folder)
+        instantiate(source, self)
 
     def destroy(self) -> None:
-        """Kill all, remove the folder, give up the ownership."""
-        super().destroy()
+        """Kill all, keep the folder for the next one, give up the ownership."""
+        self.end()
+        give_spare(self.folder, self.spares)
         self.folder.with_name(f"{self.name}.lock").unlink(missing_ok=True)
         os.close(self.held)
 
 
+def take_spare(spares: Path, folder: Path) -> None:
+    """Rename a spare, if there is one, to the unfinished state of `folder`."""
+    for spare in spares.iterdir():
+        with suppress(FileNotFoundError):  # another process was quicker
+            spare.rename(unfinished(folder))
+            return
+
+
+def give_spare(folder: Path, spares: Path) -> None:
+    """Keep a folder for the next scratch stack, unless there are enough."""
+    if len(list(spares.iterdir())) < SPARES:
+        folder.rename(spares / folder.name)
+    else:
+        files.remove_tree(folder)
+
+
+def unfinished(folder: Path) -> Path:
+    """The name of a folder while it is being made."""
+    return folder.with_name(f"{folder.name}.new")
+
+
 def instantiate(source: Path, stack: LocalStack) -> None:
     """Copy a template to a stack with ports of its own; a crash leaves only a `.new` folder."""
-    draft = stack.folder.with_name(f"{stack.folder.name}.new")
+    draft = unfinished(stack.folder)
     files.make_folder(draft.parent)
-    files.remove_tree(draft)
-    files.make_folder(draft)
-    files.copy_tree(source, draft)
+    if draft.exists():
+        files.sync_tree(source, draft)
+    else:
+        files.make_folder(draft)
+        files.copy_tree(source, draft)
     old, stack.layout = Layout.read(source), Layout.choose(tuple(node.service for node in stack))
     stack.layout.write(draft)
     draft.rename(stack.folder)
@@ -166,6 +195,7 @@ def forget_others(plan: Plan, target: Path) -> None:
     for other in target.parent.glob(f"{plan.name}-*"):
         if other.name not in wanted and not other.name.endswith((".new", ".copy")):
             files.remove_tree(other)
+            files.remove_tree(paths.runtime() / "spares" / other.name)
 
 
 def repair() -> None:
@@ -185,4 +215,4 @@ def discard(folder: Path) -> None:
     """End everything that works in a folder or was started for it, and remove it."""
     process.kill([*process.all_inside(folder), *process.marked(str(folder))])
     files.remove_tree(folder)
-    files.remove_tree(folder.with_name(f"{folder.name}.new"))
+    files.remove_tree(unfinished(folder))
