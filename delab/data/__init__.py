@@ -1,0 +1,24 @@
+"""Data sets made from a seed: `dataset("retail")`. The folders of `datasets/` that hold a schema are the registry."""
+
+import importlib
+from functools import cache
+
+from delab.data.model import FOLDER, Answer, Dataset, Recipe, recipe
+from delab.errors import LabError
+
+__all__ = ["Answer", "Dataset", "Recipe", "dataset", "names", "recipe"]
+
+
+def names() -> list[str]:
+    """The data sets that there are."""
+    return sorted(path.parent.name for path in FOLDER.glob("*/schema.toml"))
+
+
+@cache
+def dataset(name: str) -> Dataset:
+    """The data set of that name. Raises LabError that lists what there is."""
+    if name not in names():
+        raise LabError(f"there is no data set {name!r}", f"there are: {', '.join(names())}")
+    found = importlib.import_module(f"delab.data.{name}").DATASET
+    assert isinstance(found, Dataset)
+    return found
