@@ -9,6 +9,8 @@ from pathlib import Path
 from signal import SIGHUP
 from typing import Any
 
+import psutil
+
 from delab import files, link, process, wait
 from delab.layout import Layout
 
@@ -65,7 +67,7 @@ class Links:
         """The names of the links that are cut."""
         return {str(item["name"]) for item in self.read()["links"] if item["cut"]}
 
-    def forwarder(self) -> "process.psutil.Process | None":
+    def forwarder(self) -> psutil.Process | None:
         """The forwarder, if it lives."""
         return process.find(process.recorded(self.folder / "pid.json"), self.folder)
 

@@ -2,13 +2,16 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from delab import files, paths, ports, process, wait
-from delab.errors import Blocked
+from delab.errors import Blocked, Timeout
 from delab.layout import Layout
 from delab.links import Links, between
 from delab.runtime import Endpoint
@@ -41,16 +44,20 @@ class LocalNode:
         """Its data folder."""
         return self.place.data
 
-    def process(self) -> "process.psutil.Process | None":
+    def process(self) -> psutil.Process | None:
         """The service's main process, if it lives."""
         pid = self.service.pid(self.place)
         return process.find(pid, self.place.folder) if pid else None
 
-    def running(self) -> "process.psutil.Process":
+    def running(self) -> psutil.Process:
         """The main process. Raises Blocked if there is none."""
         if (found := self.process()) is None:
             raise Blocked(f"{self.name} is not running", self.stack.repair_hint)
         return found
+
+    def check_running(self) -> None:
+        """Raise Blocked if its process is gone."""
+        self.running()
 
     def alive(self) -> bool:
         """Whether its process lives (also while paused)."""
@@ -175,9 +182,9 @@ class LocalStack:
                 lambda: node.service.joined(node.place),
                 seconds=20,
                 what=f"{node.name} to join",
-                alive=lambda: node.running() and None,
+                alive=node.check_running,
             )
-        except wait.Timeout as error:
+        except Timeout as error:
             raise Blocked(f"{error.message}; the last it logged:\n{node.log()}", f"its log: {node.place.log}") from error
 
     def stop(self) -> None:
@@ -238,5 +245,5 @@ class LocalStack:
         for node in self:
             found |= node.service.variables(node.place)
         tools = dict.fromkeys(str(node.service.tools()) for node in self if node.service.tools())
-        found["PATH"] = os.pathsep.join([*tools, str(Path(process.sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        found["PATH"] = os.pathsep.join([*tools, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         return found

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from delab import launch, wait
+from delab.errors import Timeout
 
 Gone = (psutil.NoSuchProcess, psutil.ZombieProcess)
 
@@ -91,7 +92,7 @@ def stop(process: psutil.Process, number: signal.Signals, seconds: float) -> Non
     members = tree(process)
     send([process], number)
     send(members, signal.SIGCONT)  # one that was paused would never hear it
-    with contextlib.suppress(wait.Timeout):
+    with contextlib.suppress(Timeout):
         wait.until(lambda: gone(process), seconds=seconds, what="a service to stop")
     kill([member for member in members if not gone(member)])
 

@@ -52,6 +52,19 @@ def live(plan: Plan) -> LocalStack:
     return stack
 
 
+def renew(plan: Plan) -> LocalStack:
+    """The lab's lasting stack as new: stopped, and every file that changed put back."""
+    stack = LocalStack(plan.name, paths.runtime() / "stacks" / plan.name, plan.services)
+    with stack.lock():
+        source = template(plan, with_data=plan.prepare is not None)
+        if (stack.folder / "stack.json").exists():
+            stack.layout = Layout.read(stack.folder)
+            stack.end()
+            stack.folder.rename(unfinished(stack.folder))
+        instantiate(source, stack)
+    return stack
+
+
 def existing(name: str, services: tuple[Service, ...]) -> LocalStack | None:
     """A lasting stack, if it has been made."""
     stack = LocalStack(name, paths.runtime() / "stacks" / name, services)

@@ -1,0 +1,54 @@
+"""The check that every lab begins with: the files that the task asks for are there and can be read."""
+
+from pathlib import Path
+
+from delab.checks.failing import expect, fail
+from delab.checks.work import LARGEST, chosen
+from delab.lab import Check, Lab
+
+NAME = "files"
+REQUIREMENT = "Every file that the task asks for is there, not empty, and readable."
+CHECK = Check(name=NAME, why="Nothing else can be judged before the files are whole.", look="the task's list of files")
+
+
+def check_files(lab: Lab, folder: Path) -> None:
+    """Look at each file that is handed in. Fails with the name of the first that is not whole."""
+    for name in lab.about.files:
+        check_file(lab, folder / chosen(lab, folder, name), name.replace("|", " or "))
+
+
+def check_file(lab: Lab, path: Path, name: str) -> None:
+    """One file: there, a file, small, not empty, UTF-8, and Python that parses."""
+    where = f"ls -la {path.parent}"
+    fresh = f"`lab start {lab.number}` gives back a starter file that is missing"
+    expect(path.is_file(), expected=f"{name} is there", seen="there is no such file", look=fresh, command=where)
+    size = path.stat().st_size
+    expect(size <= LARGEST, expected=f"{name} is a text of at most {LARGEST:,} bytes", seen=f"it has {size:,} bytes", command=where)
+    expect(size > 0, expected=f"{name} holds your work", seen="the file is empty", look=fresh, command=where)
+    check_text(path)
+
+
+def check_text(path: Path) -> None:
+    """Text that can be decoded, and Python that compiles."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        fail(expected=f"{path.name} is UTF-8 text", seen=f"byte {error.start} is not", command=f"file {path}")
+    if path.suffix == ".py":
+        check_python(path, text)
+
+
+def check_python(path: Path, text: str) -> None:
+    """Python that the parser accepts."""
+    try:
+        compile(text, path.name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        source = (getattr(error, "text", None) or "").rstrip()
+        seen = f"{error.__class__.__name__} in line {line}: {getattr(error, 'msg', error)}\n  {source.strip()}"
+        fail(
+            expected=f"{path.name} is valid Python",
+            seen=seen,
+            look=f"{path.name}, line {line}",
+            command=f"python -m py_compile {path}",
+        )

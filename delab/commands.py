@@ -1,0 +1,163 @@
+"""What the learner's commands do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.text import Text
+
+from delab import course, lab, paths, progress, report, templates, workspace
+from delab import verify as verifying
+from delab.checks.result import Result
+from delab.errors import LabError
+from delab.local import LocalStack
+
+
+def stack_of(subject: lab.Lab) -> LocalStack:
+    """The lab's own lasting stack, started."""
+    templates.repair()
+    stack = templates.live(course.plan(subject))
+    stack.start()
+    return stack
+
+
+def start(console: Console, subject: lab.Lab) -> None:
+    """Packs, services, data, the learner's folder; then the task and the next command."""
+    ensure_packs(subject, console)
+    copied = workspace.prepare(subject)
+    if subject.about.services:
+        with console.status(f"starting {', '.join(subject.about.services)}"):
+            stack = stack_of(subject)
+        for node in stack:
+            console.print(f" {node.name}: ready on port {node.endpoint.port}", style="green")
+    told = f"{len(copied)} files of the starter are in" if copied else "your files are untouched in"
+    console.print(f"Lab {subject.number}, {subject.about.title}: {told} {report.short(subject)}\n", style="bold")
+    report.show_task(console, subject)
+    console.print(f"\nThe whole story: labs/{subject.slug}/README.md   Check your work: make verify-{subject.number}", style="bold")
+
+
+def ensure_packs(subject: lab.Lab, console: Console) -> None:
+    """Install what the lab's services need, if it is not there."""
+    from delab import packs
+
+    packs.ensure(subject.packs(), console)
+
+
+def verify(console: Console, subject: lab.Lab, *, as_json: bool, junit: Path | None, seed: int | None, work: Path | None) -> int:
+    """Verify, show, remember; returns the exit code."""
+    ensure_packs(subject, console)
+
+    def heard(event: dict[str, Any]) -> None:
+        if not as_json:
+            console.print(report.check_line(event["name"], event["outcome"], event["seconds"]))
+
+    result = verifying.run(subject, work=work, seed=seed, junit=junit, heard=heard)
+    if work is None:
+        progress.record(result)
+    save(result)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+    else:
+        report.show_result(console, subject, result)
+        tell_pictures(console, subject, result)
+    return result.exit_code
+
+
+def save(result: Result) -> None:
+    """Keep the last result of each lab, with its plots as pictures."""
+    from delab import files
+
+    place = paths.state() / "results" / result.slug
+    place.mkdir(parents=True, exist_ok=True)
+    files.write_atomic(place / "last.json", msgspec.json.encode(result))
+
+
+def tell_pictures(console: Console, subject: lab.Lab, result: Result) -> None:
+    """Save the plots of a result as pictures, and say where they are."""
+    if any(check.plots for check in result.checks):
+        from delab import pictures
+
+        for path in pictures.save(result, paths.state() / "results" / result.slug):
+            console.print(f"   a picture of it: {os.path.relpath(path)}", soft_wrap=True)
+
+
+def hint(console: Console, subject: lab.Lab, all_of_them: bool) -> None:
+    """The next rung of the ladder."""
+    hints = subject.about.hints
+    taken = progress.read().get(subject.number, progress.Reached()).hints
+    now = min(taken + 1, len(hints))
+    for number in range(1 if all_of_them else now, now + 1):
+        console.print(Text(f"Hint {number} of {len(hints)}", style="bold"))
+        console.print(Markdown(hints[number - 1]))
+    progress.update(subject.number, hints=now)
+    left = len(hints) - now
+    console.print(f"{left} more: make hint-{subject.number}" if left else "That was the last one.", style="bright_black")
+
+
+def solution(console: Console, subject: lab.Lab, force: bool) -> None:
+    """Lay the reference beside the learner's work, and show its explanation."""
+    if not force and not progress.read().get(subject.number, progress.Reached()).passed:
+        number = subject.number
+        fix = f"make hint-{number} helps; FORCE=1 make solution-{number} shows it now"
+        raise LabError(f"you have not passed lab {number} yet", fix)
+    target = workspace.lay_solution(subject)
+    if (target / "README.md").exists():
+        console.print(Markdown((target / "README.md").read_text()))
+    console.print(f"\nThe reference is in {os.path.relpath(target)}; your own work is where it was.", style="bold")
+
+
+def reset(console: Console, subject: lab.Lab) -> None:
+    """A fresh starter and fresh data; the old work is kept."""
+    templates.repair()
+    kept = workspace.reset(subject)
+    if kept:
+        console.print(f"Your old work is kept in {os.path.relpath(kept)}", style="bold", soft_wrap=True)
+    if subject.about.services:
+        stack = templates.renew(course.plan(subject))
+        stack.start()
+    console.print(f"Lab {subject.number} is as new: {report.short(subject)}")
+
+
+def verify_all(console: Console) -> int:
+    """Verify every lab passed so far; returns the worst exit code."""
+    passed = [number for number, reached in sorted(progress.read().items()) if reached.passed]
+    if not passed:
+        console.print("You have not passed a lab yet: make labs shows them.")
+    codes = [verify(console, lab.get(number), as_json=False, junit=None, seed=None, work=None) for number in passed]
+    return max(codes, default=0)
+
+
+def environment(subject: lab.Lab) -> dict[str, str]:
+    """The person's variables and the lab's."""
+    mine = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    return {**mine, **(stack_of(subject).environment() if subject.about.services else {})}
+
+
+def run(subject: lab.Lab, command: list[str]) -> None:
+    """Become the program, in the learner's folder."""
+    if not subject.work.is_dir():
+        raise LabError(f"lab {subject.number} has not been started", f"make lab-{subject.number}")
+    variables = environment(subject)
+    os.chdir(subject.work)
+    try:
+        os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        raise LabError(f"{command[0]}: {error.strerror}", "programs of the lab and Python are on its PATH") from error
+
+
+def psql(subject: lab.Lab, service: str, options: list[str]) -> None:
+    """Open psql on a server."""
+    names = [name for name, entry in subject.about.services.items() if entry.get("kind", name) == "postgres"]
+    if service.startswith("-") or (service and service not in names):
+        options, service = [service, *options], ""
+    if not names:
+        raise LabError(f"lab {subject.number} has no PostgreSQL", "its services are in its lab.toml")
+    variables = environment(subject)
+    dsn = variables[f"{(service or names[0]).upper()}_DSN"]
+    program = str(Path(variables["PATH"].split(os.pathsep)[0]) / "psql")
+    sys.exit(subprocess.run([program, dsn, *options], env=variables, check=False).returncode)

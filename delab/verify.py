@@ -1,0 +1,123 @@
+"""`lab verify N`: run the lab's verify.py in a process of its own and bring back its result."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from delab import lab, paths, wait
+from delab.checks.result import Result, Verdict
+
+Heard = Callable[[dict[str, Any]], None]
+LAST = 2000  # characters of a broken verifier's output that are kept
+
+
+def run(
+    subject: lab.Lab,
+    *,
+    work: Path | None = None,
+    seed: int | None = None,
+    judge_starter: bool = False,
+    junit: Path | None = None,
+    heard: Heard | None = None,
+) -> Result:
+    """Verify a lab. `heard` is told of each check as it ends. A verifier that breaks gives the verdict *cannot judge*."""
+    place = paths.state() / "results" / subject.slug
+    place.mkdir(parents=True, exist_ok=True)
+    target = place / f".{secrets.token_hex(4)}.json"
+    try:
+        said = run_pytest(subject, arguments(work, seed, judge_starter, junit), target, heard or (lambda _: None))
+        return read(target) or broken(subject, said)
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def arguments(work: Path | None, seed: int | None, judge_starter: bool, junit: Path | None) -> list[str]:
+    """The options for the plugin."""
+    given = [] if work is None else ["--lab-work", str(work)]
+    given += [] if seed is None else ["--lab-seed", str(seed)]
+    given += ["--lab-judge-starter"] if judge_starter else []
+    return given + ([f"--junitxml={junit.resolve()}"] if junit else [])
+
+
+def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard) -> str:
+    """Run the verifier, passing on its events; what it printed, for the case that it breaks."""
+    events, tell = os.pipe()
+    watched, ours = os.pipe()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "delab.checks.plugin", "-p", "no:cacheprovider", "--tb=short"]
+    command += ["--lab-result", str(target), "--lab-events", str(tell), "--lab-parent", str(watched), *options]
+    child = subprocess.Popen(
+        [*command, str(subject.folder / "verify.py")],
+        pass_fds=(tell, watched),
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=(out := (target.with_suffix(".out")).open("w+b")),
+        stderr=subprocess.STDOUT,
+    )
+    os.close(tell)
+    os.close(watched)
+    try:
+        return follow(child, events, heard, subject.about.seconds * wait.scale()) + text(out)
+    finally:
+        os.close(ours)  # its end ends the verifier, whatever happens to us
+        out.close()
+        target.with_suffix(".out").unlink(missing_ok=True)
+
+
+def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: float) -> str:
+    """Pass on events until the verifier ends; stop it at its time limit. Returns why it was stopped, or nothing."""
+    timer = signal.signal(signal.SIGALRM, lambda *_: child.kill())
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with os.fdopen(events, "rb") as lines:
+            for line in lines:
+                heard(json.loads(line))
+        child.wait()
+    except KeyboardInterrupt:
+        child.wait(10)
+        raise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, timer)
+    return f"the verifier was stopped by signal {-child.returncode}\n" if child.returncode < 0 else ""
+
+
+def text(file: Any) -> str:
+    """The end of what was printed."""
+    file.seek(0)
+    return str(file.read().decode(errors="replace"))[-LAST:]
+
+
+def read(path: Path) -> Result | None:
+    """The verifier's result, if it wrote a whole one."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Result)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def broken(subject: lab.Lab, said: str) -> Result:
+    """The result of a verifier that gave none."""
+    verdict = Verdict.CANNOT_JUDGE
+    return Result(
+        lab=subject.number,
+        slug=subject.slug,
+        title=subject.about.title,
+        verdict=verdict,
+        exit_code=verdict.exit_code,
+        seed=0,
+        runtime="local",
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=0,
+        checks=[],
+        reason=f"the verifier ended without a result; it printed:\n{said.strip()}",
+        fix="this is our fault, not yours: please report it; `lab doctor` rules out the machine",
+    )
