@@ -1,2 +1,5 @@
 """Placeholder until the bootstrap brings it."""
-def ensure(packs, console): pass
+
+
+def ensure(packs, console):
+    pass

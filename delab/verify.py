@@ -3,9 +3,9 @@
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,8 +74,8 @@ def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard)
 
 def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: float) -> str:
     """Pass on events until the verifier ends; stop it at its time limit. Returns why it was stopped, or nothing."""
-    timer = signal.signal(signal.SIGALRM, lambda *_: child.kill())
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timer = threading.Timer(seconds, child.kill)
+    timer.start()
     try:
         with os.fdopen(events, "rb") as lines:
             for line in lines:
@@ -85,8 +85,7 @@ def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: f
         child.wait(10)
         raise
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, timer)
+        timer.cancel()
     return f"the verifier was stopped by signal {-child.returncode}\n" if child.returncode < 0 else ""
 
 

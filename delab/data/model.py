@@ -104,7 +104,7 @@ class Recipe:
 def recipe(scale: float = 1.0, seed: int = 1, faults: Mapping[str, float] | None = None) -> Recipe:
     """A checked recipe. Raises LabError for a scale, seed or rate out of range."""
     if not 0 < scale <= MAX_SCALE:
-        XX
+        raise LabError(f"expected a scale above 0 and at most {MAX_SCALE}, got {scale}", "`lab data describe NAME` says what it means")
     if not 0 <= seed < 1 << 63:
         raise LabError(f"expected a seed from 0 to 2^63 - 1, got {seed}")
     for name, rate in (faults or {}).items():

@@ -1,0 +1,152 @@
+"""`lab audit`: a lab proves itself. The starter fails, right answers pass, each wrong one is rejected by the check meant for it."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from delab import lab, shape, verify
+from delab.checks.result import CheckResult, Result, Verdict
+
+
+@dataclass(frozen=True)
+class Case:
+    """One folder of answers and what the verifier must say of it. `check` and `says` are empty where it must pass."""
+
+    name: str
+    layers: tuple[Path, ...]
+    check: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the verifier said of a case, and what is wrong with that (nothing, if all is well)."""
+
+    case: Case
+    result: Result
+    problem: str
+
+
+def audit_all(console: Console, chosen: Sequence[lab.Lab], *, jobs: int, repeat: int) -> int:
+    """Audit labs one after the other; returns 0 if all are proved, else 1."""
+    began, problems, cases = time.monotonic(), 0, 0
+    for _ in range(repeat):
+        for subject in chosen:
+            found, outcomes = audit(console, subject, jobs)
+            problems, cases = problems + len(found), cases + len(outcomes)
+    took = time.monotonic() - began
+    console.print(f"audit: {len(chosen)} labs, {cases} verifications in {took:.0f} s, {problems} problems", style="bold")
+    return 1 if problems else 0
+
+
+def audit(console: Console, subject: lab.Lab, jobs: int = 2) -> tuple[list[str], list[Outcome]]:
+    """Audit one lab and show its table; returns the problems and the outcomes."""
+    from delab import packs
+
+    console.print(f"Lab {subject.number}, {subject.about.title}", style="bold")
+    problems, outcomes = shape.problems(subject), []
+    if not problems:
+        packs.ensure(subject.packs(), console)
+        outcomes = judge_cases(subject, jobs)
+        problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
+        problems += uncaught(subject, outcomes)
+        console.print(table(subject, outcomes))
+    for problem in problems:
+        console.print(Text(f" ✘ {problem}", style="red"), soft_wrap=True)
+    if not problems:
+        console.print(f" ✔ proved in {len(outcomes)} verifications", style="green")
+    return problems, outcomes
+
+
+def judge_cases(subject: lab.Lab, jobs: int) -> list[Outcome]:
+    """Judge every case, `jobs` at once; the first alone, so that templates are made once."""
+    first, *rest = cases_of(subject)
+    with ThreadPoolExecutor(jobs) as pool:
+        return [judge(subject, first), *pool.map(lambda case: judge(subject, case), rest)]
+
+
+def cases_of(subject: lab.Lab) -> Iterator[Case]:
+    """The reference twice, the starter, the alternatives, the wrong solutions."""
+    folder, solution = subject.folder, subject.folder / "solution"
+    yield Case("solution", (solution,))
+    yield Case("solution, again", (solution,))
+    yield Case("starter", (subject.start,), subject.about.starter.check, subject.about.starter.says)
+    for alternative in subject.about.alternatives:
+        yield Case(f"alternatives/{alternative.name}", (solution, folder / "alternatives" / alternative.name))
+    for wrong in subject.about.wrong:
+        yield Case(f"wrong/{wrong.name}", (solution, folder / "wrong" / wrong.name), wrong.check, wrong.says)
+
+
+def judge(subject: lab.Lab, case: Case) -> Outcome:
+    """Lay a case's folder, verify it, and compare the verdict with the one that it must have."""
+    with tempfile.TemporaryDirectory(prefix="audit-") as place:
+        work = Path(place) / subject.slug
+        for layer in case.layers:
+            shutil.copytree(layer, work, dirs_exist_ok=True)
+        result = verify.run(subject, work=work, judge_starter=True)
+    return Outcome(case, result, problem_with(case, result))
+
+
+def problem_with(case: Case, result: Result) -> str:
+    """What is wrong with a verdict, or nothing."""
+    first = first_failed(result)
+    if result.verdict in (Verdict.BLOCKED, Verdict.CANNOT_JUDGE, Verdict.NOT_STARTED):
+        return f"ended in *{result.verdict}* (seed {result.seed}): {trouble(result)}"
+    if not case.check:
+        return "" if result.verdict == Verdict.PASSED else f"was rejected (seed {result.seed}) by {trouble(result)}"
+    if first is None:
+        return f"passed (seed {result.seed}), but {case.check} should reject it"
+    if first.name != case.check:
+        return f"was rejected by {trouble(result)}, not by {case.check} (seed {result.seed})"
+    return "" if case.says.casefold() in words(first).casefold() else f"the message does not say {case.says!r}: {words(first)}"
+
+
+def first_failed(result: Result) -> CheckResult | None:
+    """The check that rejected the work."""
+    return next((check for check in result.checks if check.outcome == "failed"), None)
+
+
+def words(check: CheckResult) -> str:
+    """All that a failed check told the learner of its own."""
+    return f"expected {check.failure.expected}; saw {check.failure.seen}" if check.failure else check.because
+
+
+def trouble(result: Result) -> str:
+    """The first check that did not pass, with its words."""
+    for check in result.checks:
+        if check.outcome in ("failed", "blocked", "broken"):
+            return f"{check.name}: {words(check)}"
+    return result.reason or "no check failed"
+
+
+def uncaught(subject: lab.Lab, outcomes: Sequence[Outcome]) -> list[str]:
+    """Checks that reject no wrong solution: they prove nothing."""
+    caught = {first.name for item in outcomes if item.case.name.startswith("wrong/") and (first := first_failed(item.result))}
+    return [f"check {check.name} catches no wrong solution" for check in subject.about.checks if check.name not in caught]
+
+
+def table(subject: lab.Lab, outcomes: Sequence[Outcome]) -> Table:
+    """Cases × checks: ✔ passed, ✘ failed, – skipped; the columns are the checks in their order."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("case", overflow="fold")
+    names = ["files", *(check.name for check in subject.about.checks)]
+    for place in range(len(names)):
+        shown.add_column(str(place), justify="center")
+    for heading in ("verdict", "s"):
+        shown.add_column(heading, justify="right" if heading == "s" else "left")
+    marks = {"passed": "✔", "failed": "✘", "skipped": "–", "blocked": "!", "broken": "?"}
+    for item in outcomes:
+        seen = {check.name: marks[check.outcome] for check in item.result.checks}
+        row = [seen.get(name, " ") for name in names]
+        style = "red" if item.problem else ""
+        shown.add_row(item.case.name, *row, str(item.result.verdict), f"{item.result.seconds:.1f}", style=style)
+    shown.caption = ", ".join(f"{place} {name}" for place, name in enumerate(names))
+    return shown
