@@ -2,11 +2,14 @@
 
 import importlib
 from functools import cache
+from typing import Any
+
+import pyarrow as pa
 
 from delab.data.model import FOLDER, Answer, Dataset, Recipe, recipe
 from delab.errors import LabError
 
-__all__ = ["Answer", "Dataset", "Recipe", "dataset", "names", "recipe"]
+__all__ = ["Answer", "Dataset", "Recipe", "answer_key", "dataset", "names", "recipe"]
 
 
 def names() -> list[str]:
@@ -22,3 +25,12 @@ def dataset(name: str) -> Dataset:
     found = importlib.import_module(f"delab.data.{name}").DATASET
     assert isinstance(found, Dataset)
     return found
+
+
+def answer_key(name: str, answer: str, *, scale: float = 1, seed: int = 1, **parameters: Any) -> pa.Table:
+    """One truth of a data set, whatever faults were planted in it. Raises LabError that lists the answers that there are."""
+    data = dataset(name)
+    known = data.answers()
+    if answer not in known:
+        raise LabError(f"the answer key of {name} has no {answer!r}", f"it has: {', '.join(known)}")
+    return known[answer].compute(data.recipe(scale, seed), **{**known[answer].parameters, **parameters})

@@ -4,7 +4,7 @@ The description of a set is `datasets/NAME/schema.toml`; its generator is `delab
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,9 @@ class Recipe:
 def recipe(scale: float = 1.0, seed: int = 1, faults: Mapping[str, float] | None = None) -> Recipe:
     """A checked recipe. Raises LabError for a scale, seed or rate out of range."""
     if not 0 < scale <= MAX_SCALE:
-        raise LabError(f"expected a scale above 0 and at most {MAX_SCALE}, got {scale}", "`lab data describe NAME` says what it means")
+        raise LabError(
+            f"expected a scale above 0 and at most {MAX_SCALE}, got {scale}", "`lab data describe NAME` says what it means"
+        )
     if not 0 <= seed < 1 << 63:
         raise LabError(f"expected a seed from 0 to 2^63 - 1, got {seed}")
     for name, rate in (faults or {}).items():
@@ -184,6 +186,35 @@ class Dataset(ABC):
         size, units = self.table(table).page, self.units(table, recipe)
         for start in range(first * size, units, size):
             yield self.page(table, recipe, start, min(start + size, units))
+
+    def rows(self, table: str, recipe: Recipe) -> pa.Table:
+        """All rows of a table as delivered, in memory."""
+        return pa.Table.from_batches([page.rows for page in self.pages(table, recipe)], self.schema(table, recipe))
+
+    def planted(self, recipe: Recipe, tables: Sequence[str] = ()) -> pa.Table:
+        """The record of all faults planted in these tables (or all): schema PLANTED."""
+        pages = (page.planted for table in tables or self.tables for page in self.pages(table, recipe))
+        return pa.Table.from_batches(pages, PLANTED)
+
+    def recipe(self, scale: float = 1.0, seed: int = 1, faults: Mapping[str, float] | None = None) -> Recipe:
+        """A checked recipe for this set. Raises LabError for a fault that it does not have, or a value out of range."""
+        for name in faults or {}:
+            if name not in self.faults:
+                raise LabError(f"{self.name} has no fault {name!r}", f"its faults: {', '.join(self.faults)}")
+        return recipe(scale, seed, faults)
+
+    def unique(self, table: str, recipe: Recipe) -> bool:
+        """Whether the delivered rows keep the table's primary key."""
+        broken = {target for fault in ("duplicate", "missing", "wrong_type") for target in self.targets(fault, recipe)}
+        return not broken & {table, *(f"{table}.{column}" for column in self.table(table).key)}
+
+    def sound(self, table: str, column: str, recipe: Recipe) -> bool:
+        """Whether the delivered column still refers to rows that exist."""
+        return not any(f"{table}.{column}" in self.targets(fault, recipe) for fault in ("orphan_key", "wrong_type"))
+
+    def targets(self, fault: str, recipe: Recipe) -> tuple[str, ...]:
+        """Where the recipe plants this fault."""
+        return self.faults[fault].targets if fault in self.faults and recipe.rate(fault) else ()
 
     def table(self, name: str) -> Table:
         """The table of that name. Raises LabError that lists what there is."""

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from delab.data.rng import Draws, Floats, Ints, Weights
 from delab.data.retail.places import COUNTRIES
+from delab.data.rng import Draws, Floats, Ints, Weights
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND

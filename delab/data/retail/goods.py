@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 
-from delab.data.rng import Draws, Ints, Weights, zipf
 from delab.data.retail.clock import DAY, DAYS, SECOND, START
 from delab.data.retail.places import COUNTRIES
+from delab.data.rng import Draws, Ints, Weights, zipf
 
 MOST = 4  # changes a product
 MAX_PRODUCTS = 20_000
@@ -23,7 +23,24 @@ TAXONOMY = {
 }
 DEPARTMENTS = tuple(TAXONOMY)
 CATEGORIES = tuple(category for group in TAXONOMY.values() for category in group)
-ADJECTIVES = ("Alpine", "Basic", "Bright", "Classic", "Daily", "Fine", "Large", "Light", "Noble", "Old", "Prime", "Pure", "Small", "Soft", "Solid", "Urban")
+ADJECTIVES = (
+    "Alpine",
+    "Basic",
+    "Bright",
+    "Classic",
+    "Daily",
+    "Fine",
+    "Large",
+    "Light",
+    "Noble",
+    "Old",
+    "Prime",
+    "Pure",
+    "Small",
+    "Soft",
+    "Solid",
+    "Urban",
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,12 @@ def first_price(draws: Draws, k: Ints) -> Ints:
     return ((100 << octave) + (100 << octave) * inside // 65536) // 10 * 10 + 9
 
 
+def other_price(price: Ints, percent: Ints) -> Ints:
+    """About that percentage of the price, at least 99 cents, ending in 9, and never the same price again."""
+    new = np.maximum(price * percent // 1000 * 10 + 9, 99)
+    return np.where(new == price, price + 10, new)
+
+
 @cache
 def products(version: int, seed: int, count: int) -> Products:
     """The products of a seed; the first n are the same at every count."""
@@ -73,9 +96,7 @@ def products(version: int, seed: int, count: int) -> Products:
         day = (v - 1) * share + draw("day").below(k * 8 + v, share)
         since[:, v] = np.where(happens, START + day * DAY + 6 * 3600 * SECOND, np.iinfo(np.int64).max)
         moves = draw("moves").chance(k * 8 + v, 0.2)
-        percent = np.where(moves, 100, 80 + draw("percent").below(k * 8 + v, 46))
-        price[:, v] = np.maximum(price[:, v - 1] * percent // 1000 * 10 + 9, 99)
-        price[:, v] = np.where(moves, price[:, v - 1], price[:, v])
+        price[:, v] = np.where(moves, price[:, v - 1], other_price(price[:, v - 1], 80 + draw("percent").below(k * 8 + v, 46)))
         category[:, v] = (category[:, v - 1] + moves * (1 + draw("to").below(k * 8 + v, len(CATEGORIES) - 1))) % len(CATEGORIES)
     return Products(since, price, category, changes + 1, zipf(count))
 

@@ -9,9 +9,9 @@ from functools import cache
 
 import numpy as np
 
-from delab.data.rng import Draws, Ints, Weights
 from delab.data.retail.clock import DAY, END, SECOND, START
 from delab.data.retail.places import CITIES, COUNTRIES
+from delab.data.rng import Draws, Ints, Weights
 
 PATTERN = 50
 SEGMENTS = ("consumer", "family", "small business", "corporate")
@@ -71,7 +71,7 @@ class People:
 
     def changes(self, k: Ints) -> Ints:
         """How many times something about the customer changes within the two years: 0..3."""
-        return self.draws("changes").pick(k, CHANGES)
+        return self.draws("changes").pick(k, CHANGES) * (self.registered(k) < END - 30 * DAY)
 
     def changed(self, k: Ints, number: int) -> Ints:
         """When change `number` (1..3) happens, if it does: its share of the time that the customer is there; ascending."""

@@ -110,7 +110,9 @@ def geography() -> tuple[tuple[Area, ...], tuple[Store, ...]]:
     hierarchy, stores = Hierarchy(), []
     for country in COUNTRIES:
         number = len(stores) + 1
-        stores.append(Store(number, f"{country.code} web", hierarchy.country(country), "web", country, None, dt.date(2020, 3, 1), None))
+        stores.append(
+            Store(number, f"{country.code} web", hierarchy.country(country), "web", country, None, dt.date(2020, 3, 1), None)
+        )
         for place, (district, city) in enumerate(country.places):
             area = hierarchy.city(country, district, city)
             stores.append(shop(number + 1 + place, place, area, country, city))

@@ -1,0 +1,226 @@
+"""Orders, their lines, returns and payments as arrays of integers. Order number i has id i + 1; everything follows from i and the scale."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from delab.data.model import Recipe
+from delab.data.retail import clock, goods, people
+from delab.data.retail.clock import DAY, HOUR, SECOND, START
+from delab.data.retail.places import CITIES, COUNTRIES, WHOLE, geography
+from delab.data.rng import Bools, Draws, Ints, Weights
+
+SLOTS = 10  # line ids of an order: id * 10 + line number
+LINES = Weights.of((26, 25, 18, 12, 8, 5, 4, 2))  # 1 to 8 lines
+QUANTITIES = (1, 2, 3, 4, 6, 10, 12)
+QUANTITY_WEIGHTS = Weights.of((640, 190, 70, 40, 30, 20, 10))
+WEB, COMPLETED, CANCELLED = 0.35, 0, 1
+STATUS = ("completed", "cancelled")
+METHODS = ("card", "bank transfer", "wallet", "cash on delivery", "voucher")
+METHOD_WEIGHTS = Weights.of((55, 15, 22, 8))
+REASONS = ("does not fit", "damaged", "not as described", "arrived late", "changed mind")
+REASON_WEIGHTS = Weights.of((34, 14, 20, 10, 22))
+RETURNED, SPLIT, DECLINED = 0.06, 0.08, 0.05
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Orders, one entry each."""
+
+    number: Ints
+    at: Ints  # µs
+    customer: Ints  # customer number k
+    store: Ints  # store number - 1
+    country: Ints
+    promotion: Ints  # position, or -1
+    cancelled: Bools
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines, one entry each, in the order of their orders. Amounts in hundredths of the store's currency."""
+
+    order: Ints  # position in the heads that the lines were made for
+    slot: Ints  # order number * SLOTS + line number (from 1): what random columns of lines are keyed by
+    line: Ints
+    product: Ints  # product number k
+    quantity: Ints
+    price: Ints
+    discount: Ints
+
+    @property
+    def amount(self) -> Ints:
+        """What is paid for the line."""
+        return self.quantity * self.price - self.discount
+
+
+@dataclass(frozen=True)
+class World:
+    """All that one seed and scale decide."""
+
+    version: int
+    recipe: Recipe
+
+    @cached_property
+    def people(self) -> people.People:
+        """The customers."""
+        return people.People(self.version, self.recipe.seed, people.PATTERN * max(1, int(4 * self.recipe.scale)))
+
+    @cached_property
+    def products(self) -> goods.Products:
+        """The products."""
+        return goods.products(self.version, self.recipe.seed, goods.product_count(self.recipe.scale))
+
+    @cached_property
+    def promotions(self) -> goods.Promotions:
+        """The promotions."""
+        return goods.promotions(self.version, self.recipe.seed)
+
+    @property
+    def orders(self) -> int:
+        """How many orders there are."""
+        return max(1, int(1000 * self.recipe.scale))
+
+    def draws(self, table: str, column: str) -> Draws:
+        """A random column."""
+        return Draws.of("retail", self.version, self.recipe.seed, table, column)
+
+    def heads(self, start: int, stop: int) -> Heads:
+        """Orders [start, stop)."""
+        number = np.arange(start, stop, dtype=np.int64)
+        at = clock.order_times(self.draws("orders", "at"), number, self.orders)
+        country = self.countries(number, at)
+        customer = self.people.buyer(number, country, at)
+        day = (at - START) // DAY
+        uses = self.draws("orders", "promotion").chance(number, 0.4)
+        promotion = np.where(uses, self.promotions.running[day], -1)
+        cancelled = self.draws("orders", "cancelled").chance(number, 0.03)
+        return Heads(number, at, customer, self.stores(number, country, day), country, promotion, cancelled)
+
+    def countries(self, number: Ints, at: Ints) -> Ints:
+        """Where orders come from: wherever it is a busy hour."""
+        draw, hour = self.draws("orders", "country"), at // HOUR % 24
+        threshold, alias = country_tables()
+        bits = draw.bits(number)
+        slot = ((bits >> np.uint64(32)) * np.uint64(len(COUNTRIES)) >> np.uint64(32)).view(np.int64)
+        return np.where((bits & np.uint64(0xFFFFFFFF)) < threshold[hour, slot], slot, alias[hour, slot])
+
+    def stores(self, number: Ints, country: Ints, day: Ints) -> Ints:
+        """The web shop, or a shop that is open by then."""
+        draw = self.draws("orders", "store")
+        place = 1 + draw.below(number * 2, CITIES)
+        store = country * (CITIES + 1) + place
+        web = draw.chance(number * 2 + 1, WEB) | (opening_days()[store] > day)
+        return np.where(web, country * (CITIES + 1), store)
+
+    def line_counts(self, number: Ints) -> Ints:
+        """How many lines each order has: 1..8."""
+        return 1 + self.draws("order_lines", "count").pick(number, LINES)
+
+    def lines(self, heads: Heads) -> Lines:
+        """The lines of these orders."""
+        counts = self.line_counts(heads.number)
+        order = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        line = np.arange(1, len(order) + 1, dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
+        slot = heads.number[order] * SLOTS + line
+        product = self.baskets(heads.number[order], slot, line)
+        quantity = np.array(QUANTITIES)[self.draws("order_lines", "quantity").pick(slot, QUANTITY_WEIGHTS)]
+        version = self.products.version_at(product, heads.at[order])
+        price = local_price(self.products.price[product, version], heads.country[order])
+        percent = self.discounts(heads.promotion[order], self.products.category[product, version])
+        discount = rounded(quantity * price * percent, heads.country[order])
+        return Lines(order, slot, line, product, quantity, price, discount)
+
+    def baskets(self, number: Ints, slot: Ints, line: Ints) -> Ints:
+        """Products: the first by Zipf's law; each other one, with probability 0.45, one of the three that go with the first."""
+        first_slot = number * SLOTS + 1
+        draw = self.draws("order_lines", "product")
+        first = draw.pick(first_slot, self.products.popularity)
+        bits = self.draws("order_lines", "companion").bits(slot)
+        companion = first ^ (1 + (bits >> np.uint64(34)).astype(np.int64) % 3)
+        goes_with = (line > 1) & ((bits & np.uint64(0xFFFFFF)).astype(np.int64) < int(0.45 * 0x1000000))
+        return np.where(goes_with, companion, draw.pick(slot, self.products.popularity))
+
+    def discounts(self, promotion: Ints, category: Ints) -> Ints:
+        """The percentage off, one a line: if the order uses a promotion and the line's department is in it."""
+        department, percent = self.promotions.department[promotion], self.promotions.percent[promotion]
+        return percent * ((promotion >= 0) & ((department < 0) | (department == category // 5)))
+
+    def totals(self, heads: Heads, lines: Lines) -> Ints:
+        """What each order costs."""
+        ends = np.cumsum(np.bincount(lines.order, minlength=len(heads.number)))
+        sums = np.concatenate([[0], np.cumsum(lines.amount)])
+        return sums[ends] - sums[np.concatenate([[0], ends[:-1]])]
+
+
+def country_tables() -> tuple[np.ndarray, Ints]:  # type: ignore[type-arg]
+    """The alias tables of clock.countries_by_hour, each of shape (24, countries)."""
+    hours = clock.countries_by_hour()
+    return np.stack([weights.threshold for weights in hours]), np.stack([weights.alias for weights in hours])
+
+
+def opening_days() -> Ints:
+    """By store: the day of the two years from which it sells; 0 or less if it is older."""
+    return np.array([(store.opened_on - clock.FIRST_DAY).days for store in geography()[1]], np.int64)
+
+
+def local_price(cents: Ints, country: Ints) -> Ints:
+    """The price in the list of the country, in hundredths of its currency."""
+    rates = np.array([round(place.list_rate * 1000) for place in COUNTRIES], np.int64)
+    return rounded(cents * rates[country] // 10, country)
+
+
+def rounded(hundredfold: Ints, country: Ints) -> Ints:
+    """Hundredths from a hundred times as many, rounded half up; whole units in currencies without small coins."""
+    step = np.array([100 if place.currency in WHOLE else 1 for place in COUNTRIES], np.int64)[country]
+    return (hundredfold + 50 * step) // (100 * step) * step
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Returned lines, one entry each."""
+
+    line: Ints  # position in the lines
+    at: Ints
+    quantity: Ints
+    refund: Ints
+    reason: Ints
+
+
+def returns(world: World, heads: Heads, lines: Lines) -> Returns:
+    """What comes back of these lines, one to thirty days later; nothing of a cancelled order."""
+    draw = world.draws("returns", "what")
+    back = draw.chance(lines.slot, RETURNED) & ~heads.cancelled[lines.order]
+    line = np.flatnonzero(back)
+    slot = lines.slot[line]
+    quantity = 1 + world.draws("returns", "quantity").below(slot, lines.quantity[line])
+    refund = rounded(lines.amount[line] * quantity * 100 // lines.quantity[line], heads.country[lines.order[line]])
+    at = heads.at[lines.order[line]] + DAY + world.draws("returns", "at").below(slot, 29 * DAY // SECOND) * SECOND
+    return Returns(line, at, quantity, refund, world.draws("returns", "reason").pick(slot, REASON_WEIGHTS))
+
+
+@dataclass(frozen=True)
+class Payments:
+    """Attempts to pay, one entry each, in the order of their orders."""
+
+    order: Ints  # position in the heads
+    part: Ints  # 0 a declined attempt, 1 a voucher, 2 the rest
+    at: Ints
+    method: Ints
+    amount: Ints
+
+
+def payments(world: World, heads: Heads, total: Ints) -> Payments:
+    """How these orders are paid: the captured amounts of an order add up to its total; a cancelled order is not paid."""
+    split = world.draws("payments", "split").chance(heads.number, SPLIT) & (total >= 2000)
+    declined = world.draws("payments", "declined").chance(heads.number, DECLINED)
+    present = np.stack([declined, split, np.ones_like(split)], axis=1) & ~heads.cancelled[:, None]
+    order, part = np.nonzero(present)
+    voucher = split[order] * (total[order] // 400 * 100)
+    amount = np.where(part == 0, total[order], np.where(part == 1, voucher, total[order] - voucher))
+    method = np.where(
+        part == 1, METHODS.index("voucher"), world.draws("payments", "method").pick(heads.number[order], METHOD_WEIGHTS)
+    )
+    late = world.draws("payments", "at").below(heads.number[order] * 4 + part, 240) * SECOND
+    return Payments(order, part, heads.at[order] + part * 300 * SECOND + late, method, amount)
