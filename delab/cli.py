@@ -1,15 +1,17 @@
 """The command line: `lab VERB …`. Each make target is a thin wrapper of one of these."""
 
 import sys
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from delab import lab as labs
 from delab.errors import LabError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 app = typer.Typer(
     help="A data-engineering lab on your own machine: start a lab, work, and have your work checked on the real systems.",
@@ -19,8 +21,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 LEARN, STACK, AUTHOR = "The labs", "The services", "For authors"
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+
+
+@cache
+def console(*, stderr: bool = False) -> "Console":
+    """The terminal; made late, because a verification's process should start before anything else is imported."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
 
 
 def the_lab(value: str) -> labs.Lab:
@@ -36,15 +44,16 @@ LabArgument = Annotated[labs.Lab, typer.Argument(parser=the_lab, metavar="N", he
 
 def main() -> None:
     """Run the command; a failure that a person can act on is told in plain words and ends with code 3."""
-    from delab import report
-
+    mount_data()
     try:
         app(standalone_mode=True)
     except LabError as error:
-        report.show_error(errors, error)
+        from delab import report
+
+        report.show_error(console(stderr=True), error)
         sys.exit(3)
     except KeyboardInterrupt:
-        errors.print("stopped")
+        console(stderr=True).print("stopped")
         sys.exit(130)
 
 
@@ -53,7 +62,7 @@ def start(lab: LabArgument) -> None:
     """Start a lab: its services, its data, your folder; then show the task."""
     from delab import commands
 
-    commands.start(console, lab)
+    commands.start(console(), lab)
 
 
 @app.command(rich_help_panel=LEARN)
@@ -65,7 +74,7 @@ def verify(
     work: Annotated[Path | None, typer.Option(help="Judge this folder instead of yours in work/.")] = None,
 ) -> None:
     """Check your work. Exit code: 0 passed, 1 failed, 2 not started, 3 blocked, 4 cannot judge."""
-    from delab import commands
+    from delab import verify_command as commands
 
     raise typer.Exit(commands.verify(console, lab, as_json=json, junit=junit, seed=seed, work=work))
 
@@ -75,7 +84,7 @@ def hint(lab: LabArgument, all_of_them: Annotated[bool, typer.Option("--all", he
     """Show the next hint."""
     from delab import commands
 
-    commands.hint(console, lab, all_of_them)
+    commands.hint(console(), lab, all_of_them)
 
 
 @app.command(rich_help_panel=LEARN)
@@ -83,7 +92,7 @@ def solution(lab: LabArgument, force: Annotated[bool, typer.Option(help="Show it
     """Lay the reference solution beside your work, once you have passed."""
     from delab import commands
 
-    commands.solution(console, lab, force)
+    commands.solution(console(), lab, force)
 
 
 @app.command(rich_help_panel=LEARN)
@@ -91,7 +100,7 @@ def reset(lab: LabArgument) -> None:
     """Begin again: a fresh starter and fresh data. Your old work is kept, and its place printed."""
     from delab import commands
 
-    commands.reset(console, lab)
+    commands.reset(console(), lab)
 
 
 @app.command(rich_help_panel=LEARN)
@@ -99,7 +108,7 @@ def watch(lab: LabArgument) -> None:
     """Verify again on each save; Enter verifies by hand, q ends."""
     from delab import watching
 
-    watching.watch(console, lab)
+    watching.watch(console(), lab)
 
 
 @app.command("labs", rich_help_panel=LEARN)
@@ -107,13 +116,13 @@ def catalogue() -> None:
     """List all labs with your progress."""
     from delab import progress, report
 
-    report.show_catalogue(console, labs.everything(), progress.read())
+    report.show_catalogue(console(), labs.everything(), progress.read())
 
 
 @app.command("verify-all", rich_help_panel=LEARN)
 def verify_all() -> None:
     """Check again every lab that you have passed."""
-    from delab import commands
+    from delab import verify_command as commands
 
     raise typer.Exit(commands.verify_all(console))
 
@@ -143,7 +152,7 @@ def up() -> None:
     """Start again the services of every lab that you have started."""
     from delab import stack_commands
 
-    stack_commands.up(console)
+    stack_commands.up(console())
 
 
 @app.command(rich_help_panel=STACK)
@@ -151,7 +160,7 @@ def down() -> None:
     """Stop everything; data and your files are kept."""
     from delab import stack_commands
 
-    stack_commands.down(console)
+    stack_commands.down(console())
 
 
 @app.command(rich_help_panel=STACK)
@@ -159,7 +168,7 @@ def status() -> None:
     """Show what runs: endpoints, memory, state."""
     from delab import stack_commands
 
-    stack_commands.status(console)
+    stack_commands.status(console())
 
 
 @app.command(rich_help_panel=STACK)
@@ -170,7 +179,7 @@ def logs(
     """Show the last lines that services logged."""
     from delab import stack_commands
 
-    stack_commands.logs(console, service, lines)
+    stack_commands.logs(console(), service, lines)
 
 
 @app.command(rich_help_panel=STACK)
@@ -178,7 +187,7 @@ def doctor() -> None:
     """Look for what is wrong with this machine, and say the fix."""
     from delab import doctor as module
 
-    raise typer.Exit(module.show(console))
+    raise typer.Exit(module.show(console()))
 
 
 @app.command(rich_help_panel=AUTHOR)
@@ -191,7 +200,7 @@ def audit(
     from delab import auditing
 
     chosen = [the_lab(value) for value in numbers] if numbers else labs.everything()
-    raise typer.Exit(auditing.audit_all(console, chosen, jobs=jobs, repeat=repeat))
+    raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat))
 
 
 @app.command("new-lab", rich_help_panel=AUTHOR)
@@ -199,7 +208,7 @@ def new_lab(number: Annotated[int, typer.Argument()], title: Annotated[str, type
     """Lay out the folder of a new lab."""
     from delab import new_lab as module
 
-    console.print(f"laid out {module.create(number, title)}; fill in what is marked, then: lab audit {number}")
+    console().print(f"laid out {module.create(number, title)}; fill in what is marked, then: lab audit {number}")
 
 
 @app.command(hidden=True)
@@ -216,8 +225,6 @@ def mount_data() -> None:
 
         app.add_typer(data, name="data", help="Practice data sets: list, describe, make, card.", rich_help_panel=AUTHOR)
 
-
-Command = Callable[..., Any]
 
 if __name__ == "__main__":
     main()

@@ -4,16 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from delab import course, lab, paths, progress, report, templates, workspace
-from delab import verify as verifying
-from delab.checks.result import Result
+from delab import course, lab, progress, report, templates, workspace
 from delab.errors import LabError
 from delab.local import LocalStack
 
@@ -46,44 +42,6 @@ def ensure_packs(subject: lab.Lab, console: Console) -> None:
     from delab import packs
 
     packs.ensure(subject.packs(), console)
-
-
-def verify(console: Console, subject: lab.Lab, *, as_json: bool, junit: Path | None, seed: int | None, work: Path | None) -> int:
-    """Verify, show, remember; returns the exit code."""
-    ensure_packs(subject, console)
-
-    def heard(event: dict[str, Any]) -> None:
-        if not as_json:
-            console.print(report.check_line(event["name"], event["outcome"], event["seconds"]))
-
-    result = verifying.run(subject, work=work, seed=seed, junit=junit, heard=heard)
-    if work is None:
-        progress.record(result)
-    save(result)
-    if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
-    else:
-        report.show_result(console, subject, result)
-        tell_pictures(console, subject, result)
-    return result.exit_code
-
-
-def save(result: Result) -> None:
-    """Keep the last result of each lab, with its plots as pictures."""
-    from delab import files
-
-    place = paths.state() / "results" / result.slug
-    place.mkdir(parents=True, exist_ok=True)
-    files.write_atomic(place / "last.json", msgspec.json.encode(result))
-
-
-def tell_pictures(console: Console, subject: lab.Lab, result: Result) -> None:
-    """Save the plots of a result as pictures, and say where they are."""
-    if any(check.plots for check in result.checks):
-        from delab import pictures
-
-        for path in pictures.save(result, paths.state() / "results" / result.slug):
-            console.print(f"   a picture of it: {os.path.relpath(path)}", soft_wrap=True)
 
 
 def hint(console: Console, subject: lab.Lab, all_of_them: bool) -> None:
@@ -121,15 +79,6 @@ def reset(console: Console, subject: lab.Lab) -> None:
         stack = templates.renew(course.plan(subject))
         stack.start()
     console.print(f"Lab {subject.number} is as new: {report.short(subject)}")
-
-
-def verify_all(console: Console) -> int:
-    """Verify every lab passed so far; returns the worst exit code."""
-    passed = [number for number, reached in sorted(progress.read().items()) if reached.passed]
-    if not passed:
-        console.print("You have not passed a lab yet: make labs shows them.")
-    codes = [verify(console, lab.get(number), as_json=False, junit=None, seed=None, work=None) for number in passed]
-    return max(codes, default=0)
 
 
 def environment(subject: lab.Lab) -> dict[str, str]:

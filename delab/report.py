@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console, Group
-from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -151,6 +150,8 @@ def catalogue_row(lab: Lab, reached: Reached) -> tuple[str | Text, ...]:
 
 def show_task(console: Console, lab: Lab) -> None:
     """The task from the lab's README: the section `Task`, or all of it."""
+    from rich.markdown import Markdown
+
     console.print(Markdown(section((lab.folder / "README.md").read_text(), "Task")))
 
 

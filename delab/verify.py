@@ -17,6 +17,7 @@ from delab import lab, paths, wait
 from delab.checks.result import Result, Verdict
 
 Heard = Callable[[dict[str, Any]], None]
+UNUSED = [f"-pno:{name}" for name in ("cacheprovider", "doctest", "legacypath", "pytester", "unittest", "logging", "debugging")]
 LAST = 2000  # characters of a broken verifier's output that are kept
 
 
@@ -28,13 +29,19 @@ def run(
     judge_starter: bool = False,
     junit: Path | None = None,
     heard: Heard | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Result:
-    """Verify a lab. `heard` is told of each check as it ends. A verifier that breaks gives the verdict *cannot judge*."""
+    """Verify a lab. A verifier that breaks gives the verdict *cannot judge*.
+
+    `heard` is told of each check as it ends; `meanwhile` is called once the verifier runs.
+    """
     place = paths.state() / "results" / subject.slug
     place.mkdir(parents=True, exist_ok=True)
     target = place / f".{secrets.token_hex(4)}.json"
     try:
-        said = run_pytest(subject, arguments(work, seed, judge_starter, junit), target, heard or (lambda _: None))
+        said = run_pytest(
+            subject, arguments(work, seed, judge_starter, junit), target, heard or (lambda _: None), meanwhile or (lambda: None)
+        )
         return read(target) or broken(subject, said)
     finally:
         target.unlink(missing_ok=True)
@@ -48,22 +55,23 @@ def arguments(work: Path | None, seed: int | None, judge_starter: bool, junit: P
     return given + ([f"--junitxml={junit.resolve()}"] if junit else [])
 
 
-def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard) -> str:
+def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard, meanwhile: Callable[[], object]) -> str:
     """Run the verifier, passing on its events; what it printed, for the case that it breaks."""
     events, tell = os.pipe()
     watched, ours = os.pipe()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "delab.checks.plugin", "-p", "no:cacheprovider", "--tb=short"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "delab.checks.plugin", "--tb=short", "--assert=plain", *UNUSED]
     command += ["--lab-result", str(target), "--lab-events", str(tell), "--lab-parent", str(watched), *options]
     child = subprocess.Popen(
         [*command, str(subject.folder / "verify.py")],
         pass_fds=(tell, watched),
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
         stdin=subprocess.DEVNULL,
         stdout=(out := (target.with_suffix(".out")).open("w+b")),
         stderr=subprocess.STDOUT,
     )
     os.close(tell)
     os.close(watched)
+    meanwhile()
     try:
         return follow(child, events, heard, subject.about.seconds * wait.scale()) + text(out)
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from delab import commands, lab
+from delab import lab, verify_command
 from delab.errors import LabError
 
 SETTLE = 200  # milliseconds without a change before a save counts as complete
@@ -23,7 +23,7 @@ def watch(console: Console, subject: lab.Lab) -> None:
     threading.Thread(target=hear_keys, args=(wishes,), daemon=True).start()
     wish = "verify"
     while wish != "quit":
-        commands.verify(console, subject, as_json=False, junit=None, seed=None, work=None)
+        verify_command.verify(lambda: console, subject, as_json=False, junit=None, seed=None, work=None)
         console.print(f"\nWatching {subject.work.name}: save a file, or press Enter, to verify again; q and Enter ends.")
         wish = next_wish(wishes)
     stop.set()
