@@ -17,6 +17,7 @@ from delab import lab, paths, wait
 from delab.checks.result import Result, Verdict
 
 Heard = Callable[[dict[str, Any]], None]
+CONFIGURATION = Path(__file__).parent / "checks" / "verify.ini"
 UNUSED = [f"-pno:{name}" for name in ("cacheprovider", "doctest", "legacypath", "pytester", "unittest", "logging", "debugging")]
 LAST = 2000  # characters of a broken verifier's output that are kept
 
@@ -42,7 +43,8 @@ def run(
         said = run_pytest(
             subject, arguments(work, seed, judge_starter, junit), target, heard or (lambda _: None), meanwhile or (lambda: None)
         )
-        return read(target) or broken(subject, said)
+        result = read(target)
+        return result if result and (result.checks or result.reason or not unjudged(result)) else broken(subject, said)
     finally:
         target.unlink(missing_ok=True)
 
@@ -60,6 +62,7 @@ def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard,
     events, tell = os.pipe()
     watched, ours = os.pipe()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "delab.checks.plugin", "--tb=short", "--assert=plain", *UNUSED]
+    command += ["-c", str(CONFIGURATION), f"--rootdir={subject.folder}"]
     command += ["--lab-result", str(target), "--lab-events", str(tell), "--lab-parent", str(watched), *options]
     child = subprocess.Popen(
         [*command, str(subject.folder / "verify.py")],
@@ -109,6 +112,11 @@ def read(path: Path) -> Result | None:
         return msgspec.json.decode(path.read_bytes(), type=Result)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def unjudged(result: Result) -> bool:
+    """Whether the verifier itself broke."""
+    return result.verdict == Verdict.CANNOT_JUDGE
 
 
 def broken(subject: lab.Lab, said: str) -> Result:

@@ -1,0 +1,5 @@
+"""Count the data rows of a CSV text."""
+
+import sys
+
+print(len(sys.stdin.read().splitlines()) - 1)

@@ -1,0 +1,1 @@
+"""Count the data rows of a CSV text."""

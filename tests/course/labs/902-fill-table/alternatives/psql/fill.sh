@@ -1,0 +1,1 @@
+psql "$PRIMARY_DSN" -qc "INSERT INTO numbers SELECT generate_series(1, $N)"

@@ -1,0 +1,1 @@
+"""Fill the table numbers with 1 … $N."""
