@@ -4,8 +4,7 @@ import importlib
 from functools import cache
 from typing import Any
 
-import pyarrow as pa
-
+from delab.data.arrow import ArrowTable
 from delab.data.model import FOLDER, Answer, Dataset, Recipe, recipe
 from delab.errors import LabError
 
@@ -27,7 +26,7 @@ def dataset(name: str) -> Dataset:
     return found
 
 
-def answer_key(name: str, answer: str, *, scale: float = 1, seed: int = 1, **parameters: Any) -> pa.Table:
+def answer_key(name: str, answer: str, *, scale: float = 1, seed: int = 1, **parameters: Any) -> ArrowTable:
     """One truth of a data set, whatever faults were planted in it. Raises LabError that lists the answers that there are."""
     data = dataset(name)
     known = data.answers()

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from delab.data.arrow import Array, ArrowTable, DataType, RecordBatch, Schema, pa, pc
 from delab.data.columns import money, times, unscaled
 from delab.data.model import PLANTED, Block, Column, Dataset, FaultKind, Recipe, Table
 from delab.data.rng import Bools, Draws, Ints
@@ -27,36 +26,36 @@ REACH = 1000  # a second delivery comes at most so many rows after the first
 class Cells:
     """The cells to damage: their values, without nulls, and for each the identity of its row."""
 
-    values: pa.Array
+    values: Array
     ids: Ints
     draws: Draws
 
 
-def orphaned(cells: Cells) -> pa.Array:
+def orphaned(cells: Cells) -> Array:
     """Keys of no row."""
     return pa.array(NOWHERE + cells.draws.below(cells.ids, FAR)).cast(cells.values.type)
 
 
-def in_other_unit(cells: Cells) -> pa.Array:
+def in_other_unit(cells: Cells) -> Array:
     """Grams become kilograms, money becomes its hundredths."""
     if pa.types.is_decimal(cells.values.type):
         return money(unscaled(cells.values) * 100, cells.values.type)
     return pc.divide(cells.values, pa.scalar(1000, cells.values.type))
 
 
-def delayed(cells: Cells) -> pa.Array:
+def delayed(cells: Cells) -> Array:
     """One to ten days later, in whole seconds."""
     return times(np.asarray(cells.values.cast(pa.int64())) + DAY + cells.draws.below(cells.ids, 9 * 86_400) * 1_000_000)
 
 
-def negated(cells: Cells) -> pa.Array:
+def negated(cells: Cells) -> Array:
     """The other sign."""
     if pa.types.is_decimal(cells.values.type):
         return money(-unscaled(cells.values), cells.values.type)
     return pc.negate(cells.values)
 
 
-def garbled(cells: Cells) -> pa.Array:
+def garbled(cells: Cells) -> Array:
     """UTF-8 read as Windows-1252."""
     return pa.array([misread(text) for text in cells.values.to_pylist()], pa.string())
 
@@ -66,22 +65,22 @@ def misread(text: str) -> str:
     return "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in text.encode())
 
 
-def spaced(cells: Cells) -> pa.Array:
+def spaced(cells: Cells) -> Array:
     """Blanks before and after."""
     return pc.binary_join_element_wise(" ", cells.values, "  ", "")
 
 
-def junk(cells: Cells) -> pa.Array:
+def junk(cells: Cells) -> Array:
     """Text that is no number and no date."""
     return pa.array(JUNK, pa.string()).take(pa.array(cells.draws.below(cells.ids, len(JUNK))))
 
 
-def nothing(cells: Cells) -> pa.Array:
+def nothing(cells: Cells) -> Array:
     """Nulls."""
     return pa.nulls(len(cells.values), cells.values.type)
 
 
-DAMAGE: dict[str, Callable[[Cells], pa.Array]] = {
+DAMAGE: dict[str, Callable[[Cells], Array]] = {
     "missing": nothing,
     "orphan_key": orphaned,
     "unit_mixup": in_other_unit,
@@ -102,13 +101,13 @@ def targets(data: Dataset, table: Table, recipe: Recipe, fault: str) -> list[str
     return [column for name, _, column in pairs if name == table.name]
 
 
-def schema(data: Dataset, table: Table, recipe: Recipe) -> pa.Schema:
+def schema(data: Dataset, table: Table, recipe: Recipe) -> Schema:
     """The schema as delivered."""
     texts, open_to_null = (targets(data, table, recipe, fault) for fault in ("wrong_type", "missing"))
     return pa.schema([delivered(column, column.name in texts, column.name in open_to_null) for column in table.columns])
 
 
-def delivered(column: Column, as_text: bool, nullable: bool) -> "pa.Field[pa.DataType]":
+def delivered(column: Column, as_text: bool, nullable: bool) -> "pa.Field[DataType]":
     """A column as delivered."""
     return pa.field(column.name, pa.string() if as_text else column.arrow, column.nullable or nullable)
 
@@ -118,7 +117,7 @@ def draws(data: Dataset, recipe: Recipe, fault: str, target: str, what: str) -> 
     return Draws.of(data.name, data.version, recipe.seed, "fault", fault, target, what)
 
 
-def plant(data: Dataset, table: Table, recipe: Recipe, rows: pa.RecordBatch) -> Block:
+def plant(data: Dataset, table: Table, recipe: Recipe, rows: RecordBatch) -> Block:
     """The rows of one page with the recipe's generic faults in them, and the record."""
     if not recipe.faults:
         return Block(rows, record([]))
@@ -153,8 +152,8 @@ def doubled(data: Dataset, table: Table, recipe: Recipe, ids: Ints) -> Bools:
 
 
 def damaged(
-    fault: str, table: str, name: str, column: pa.Array, hit: Bools, ids: Ints, value: Draws
-) -> tuple[pa.Array, Bools, pa.RecordBatch]:
+    fault: str, table: str, name: str, column: Array, hit: Bools, ids: Ints, value: Draws
+) -> tuple[Array, Bools, RecordBatch]:
     """The column with its cells damaged where `hit` and where that changes anything, those places, and their record."""
     places = np.flatnonzero(hit)
     before = column.take(pa.array(places))
@@ -169,7 +168,7 @@ def damaged(
     return column, hit, entry(fault, table, name, ids[hit], was.filter(pa.array(differs)), now.filter(pa.array(differs)))
 
 
-def repeated(rows: pa.RecordBatch, twice: Bools, ids: Ints, place: Draws) -> pa.RecordBatch:
+def repeated(rows: RecordBatch, twice: Bools, ids: Ints, place: Draws) -> RecordBatch:
     """The rows with those of `twice` once more, up to REACH rows further down."""
     again = np.flatnonzero(twice)
     if not len(again):
@@ -179,9 +178,7 @@ def repeated(rows: pa.RecordBatch, twice: Bools, ids: Ints, place: Draws) -> pa.
     return rows.take(pa.array(sources[np.argsort(order, kind="stable")]))
 
 
-def entry(
-    fault: str, table: str, column: str, keys: Ints, was: pa.Array | None = None, now: pa.Array | None = None
-) -> pa.RecordBatch:
+def entry(fault: str, table: str, column: str, keys: Ints, was: Array | None = None, now: Array | None = None) -> RecordBatch:
     """Records of one fault in one target (schema PLANTED)."""
     count = len(keys)
     constant = [pa.repeat(pa.scalar(text), count) for text in (fault, table, column)]
@@ -189,7 +186,7 @@ def entry(
     return pa.RecordBatch.from_arrays([*constant, pa.array(keys, pa.int64()), *values], schema=PLANTED)
 
 
-def record(entries: list[pa.RecordBatch]) -> pa.RecordBatch:
+def record(entries: list[RecordBatch]) -> RecordBatch:
     """All records of a page as one batch."""
     return pa.concat_batches([*entries, pa.RecordBatch.from_pylist([], schema=PLANTED)])
 
@@ -213,7 +210,7 @@ class Score:
         return self.found / (self.found + self.false) if self.found + self.false else 1.0
 
 
-def score(reported: set[int], planted: pa.Table, fault: str, table: str) -> Score:
+def score(reported: set[int], planted: ArrowTable, fault: str, table: str) -> Score:
     """Compare the row identities that a validator reports for one fault in one table with the record."""
     mine = pc.and_(pc.equal(planted["fault"], fault), pc.equal(planted["table"], table))
     truth = set(planted.filter(mine)["key"].to_pylist())

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 
+from delab.data.arrow import ArrowTable, DataType, RecordBatch, Schema, pa
 from delab.errors import LabError
 
 FOLDER = Path(__file__).parent.parent.parent / "datasets"
 MAX_SCALE = 1_000_000
 
-TYPES: dict[str, pa.DataType] = {
+TYPES: dict[str, DataType] = {
     "int16": pa.int16(),
     "int32": pa.int32(),
     "int64": pa.int64(),
@@ -42,7 +42,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     references: str = ""
 
     @property
-    def arrow(self) -> pa.DataType:
+    def arrow(self) -> DataType:
         """Its type in Arrow."""
         return TYPES[self.type]
 
@@ -63,7 +63,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {column.name: column for column in self.columns}[name]
 
     @property
-    def arrow(self) -> pa.Schema:
+    def arrow(self) -> Schema:
         """Its Arrow schema while clean."""
         return pa.schema([pa.field(column.name, column.arrow, column.nullable) for column in self.columns])
 
@@ -134,8 +134,8 @@ PLANTED = pa.schema(
 class Block:
     """Rows as they are delivered, and the record of the faults among them (schema PLANTED)."""
 
-    rows: pa.RecordBatch
-    planted: pa.RecordBatch
+    rows: RecordBatch
+    planted: RecordBatch
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Answer:
 
     name: str
     meaning: str
-    compute: Callable[..., pa.Table]
+    compute: Callable[..., ArrowTable]
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the defaults, as also used for files
 
 
@@ -162,14 +162,14 @@ class Dataset(ABC):
         """How many units the table has at this scale. Cheap."""
 
     @abstractmethod
-    def clean(self, table: str, recipe: Recipe, start: int, stop: int) -> pa.RecordBatch:
+    def clean(self, table: str, recipe: Recipe, start: int, stop: int) -> RecordBatch:
         """The clean rows of units [start, stop), in the table's order: blocks put together give the table, however it is cut."""
 
     @abstractmethod
     def answers(self) -> Mapping[str, Answer]:
         """The answer key, by name."""
 
-    def schema(self, table: str, recipe: Recipe) -> pa.Schema:
+    def schema(self, table: str, recipe: Recipe) -> Schema:
         """The schema as delivered: a column that a fault breaks the type of is a string, one with gaps is nullable."""
         from delab.data import faults
 
@@ -187,11 +187,11 @@ class Dataset(ABC):
         for start in range(first * size, units, size):
             yield self.page(table, recipe, start, min(start + size, units))
 
-    def rows(self, table: str, recipe: Recipe) -> pa.Table:
+    def rows(self, table: str, recipe: Recipe) -> ArrowTable:
         """All rows of a table as delivered, in memory."""
         return pa.Table.from_batches([page.rows for page in self.pages(table, recipe)], self.schema(table, recipe))
 
-    def planted(self, recipe: Recipe, tables: Sequence[str] = ()) -> pa.Table:
+    def planted(self, recipe: Recipe, tables: Sequence[str] = ()) -> ArrowTable:
         """The record of all faults planted in these tables (or all): schema PLANTED."""
         pages = (page.planted for table in tables or self.tables for page in self.pages(table, recipe))
         return pa.Table.from_batches(pages, PLANTED)

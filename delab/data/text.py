@@ -1,41 +1,40 @@
 """Rows as text: CSV (also what COPY reads) and JSON lines, made by column."""
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as csv
 
+from delab.data.arrow import Array, Buffer, DataType, RecordBatch, pa, pc
 from delab.data.columns import joined
 
 CONTROL = {chr(code): f"\\u{code:04x}" for code in range(32)} | {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def csv_bytes(rows: pa.RecordBatch, *, header: bool = False) -> pa.Buffer:
+def csv_bytes(rows: RecordBatch, *, header: bool = False) -> Buffer:
     """CSV in UTF-8: strings quoted, null an unquoted nothing, timestamps in UTC with Z."""
     sink = pa.BufferOutputStream()
     csv.write_csv(rows, sink, csv.WriteOptions(include_header=header, batch_size=16_384))
     return sink.getvalue()
 
 
-def json_lines(rows: pa.RecordBatch) -> pa.Array:
+def json_lines(rows: RecordBatch) -> Array:
     """Each row as one JSON object, without a line end. Decimals are numbers with all their places, timestamps RFC 3339."""
-    parts: list[pa.Array | str] = []
+    parts: list[Array | str] = []
     for place, field in enumerate(rows.schema):
         parts.append(("{" if place == 0 else ",") + f'"{field.name}":')
         parts.append(json_values(rows.column(place)))
     return joined(*parts, "}")
 
 
-def json_values(column: pa.Array) -> pa.Array:
+def json_values(column: Array) -> Array:
     """The values of a column as JSON."""
     return pc.fill_null(quoted(column) if not bare(column.type) else column.cast(pa.string()), "null")
 
 
-def bare(kind: pa.DataType) -> bool:
+def bare(kind: DataType) -> bool:
     """Whether JSON writes the type without quotes."""
-    return pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
-def quoted(column: pa.Array) -> pa.Array:
+def quoted(column: Array) -> Array:
     """The column as JSON strings."""
     if pa.types.is_timestamp(column.type):
         return joined('"', pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ"), '"')
@@ -44,7 +43,7 @@ def quoted(column: pa.Array) -> pa.Array:
     return joined('"', escaped(column), '"')
 
 
-def escaped(text: pa.Array) -> pa.Array:
+def escaped(text: Array) -> Array:
     """The text with JSON's escapes; most columns need none, and are only looked through."""
     if pc.any(pc.match_substring_regex(text, r'["\\\x00-\x1f]')).as_py():
         for plain, escape in {"\\": "\\\\", '"': '\\"', **CONTROL}.items():

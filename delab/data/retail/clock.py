@@ -1,4 +1,4 @@
-"""When orders happen: two years, 2024 and 2025, with growth, a yearly, a weekly and a daily rhythm. Times are µs since 1970, UTC."""
+"""When orders happen: 2024 and 2025, with growth and a yearly, weekly and daily rhythm. Times are µs since 1970, UTC."""
 
 import datetime as dt
 from functools import cache
@@ -54,4 +54,5 @@ def order_times(draws: Draws, numbers: Ints, count: int) -> Ints:
     position: NDArray[np.float64] = (numbers + draws.unit(numbers)) / count * cumulative[-1]
     hour = np.minimum(np.searchsorted(cumulative, position, side="right") - 1, DAYS * 24 - 1)
     inside = (position - cumulative[hour]) / (cumulative[hour + 1] - cumulative[hour])
-    return START + hour * HOUR + np.minimum((inside * HOUR).astype(np.int64), HOUR - 1)
+    at: Ints = START + hour * HOUR + np.minimum((inside * HOUR).astype(np.int64), HOUR - 1)
+    return at

@@ -5,11 +5,12 @@ from functools import cache
 
 import numpy as np
 
-from delab.data.retail.clock import DAY, DAYS, SECOND, START
+from delab.data.retail.clock import DAY, DAYS, HOUR, START
 from delab.data.retail.places import COUNTRIES
 from delab.data.rng import Draws, Ints, Weights, zipf
 
 MOST = 4  # changes a product
+CHANGES = Weights.of((20, 30, 25, 15, 10))
 MAX_PRODUCTS = 20_000
 TAXONOMY = {
     "Grocery": ("Coffee", "Tea", "Pasta", "Olive oil", "Chocolate"),
@@ -45,9 +46,9 @@ ADJECTIVES = (
 
 @dataclass(frozen=True)
 class Products:
-    """Every product at every version. Arrays of shape (count, MOST + 1) hold version v in column v - 1; unused ones are END or later."""
+    """Every product at every version: arrays of shape (count, MOST + 1) hold version v in column v - 1."""
 
-    since: Ints  # µs, from when the version holds
+    since: Ints  # µs, from when the version holds; the largest integer for one that there is not
     price: Ints  # euro cents
     category: Ints  # 0..39; the department is category // 5
     versions: Ints  # shape (count,): how many there are
@@ -71,34 +72,52 @@ def first_price(draws: Draws, k: Ints) -> Ints:
     bits = draws.bits(k)
     octave = (bits >> np.uint64(61)).astype(np.int64)
     inside = (bits & np.uint64(0xFFFF)).astype(np.int64)
-    return ((100 << octave) + (100 << octave) * inside // 65536) // 10 * 10 + 9
+    cents: Ints = ((100 << octave) + (100 << octave) * inside // 65536) // 10 * 10 + 9
+    return cents
+
+
+def draw(version: int, seed: int, column: str) -> Draws:
+    """A random column of the products."""
+    return Draws.of("retail", version, seed, "products", column)
 
 
 def other_price(price: Ints, percent: Ints) -> Ints:
     """About that percentage of the price, at least 99 cents, ending in 9, and never the same price again."""
     new = np.maximum(price * percent // 1000 * 10 + 9, 99)
-    return np.where(new == price, price + 10, new)
+    other: Ints = np.where(new == price, price + 10, new)
+    return other
+
+
+def next_since(version: int, seed: int, changes: Ints, v: int) -> Ints:
+    """When change v happens: at six on a day in its own share of the two years; the largest integer if it does not."""
+    k = np.arange(len(changes), dtype=np.int64)
+    share = DAYS // np.maximum(changes, 1)
+    day = (v - 1) * share + draw(version, seed, "day").below(k * 8 + v, share)
+    return np.where(v <= changes, START + day * DAY + 6 * HOUR, np.iinfo(np.int64).max)
+
+
+def next_price_and_category(version: int, seed: int, price: Ints, category: Ints, v: int) -> tuple[Ints, Ints]:
+    """One in five changes moves the product to another category, the others give it another price."""
+    row = np.arange(len(price), dtype=np.int64) * 8 + v
+    moves = draw(version, seed, "moves").chance(row, 0.2)
+    step = 1 + draw(version, seed, "to").below(row, len(CATEGORIES) - 1)
+    cheaper = other_price(price, 80 + draw(version, seed, "percent").below(row, 46))
+    return np.where(moves, price, cheaper), (category + moves * step) % len(CATEGORIES)
 
 
 @cache
 def products(version: int, seed: int, count: int) -> Products:
     """The products of a seed; the first n are the same at every count."""
-    draw = lambda column: Draws.of("retail", version, seed, "products", column)  # noqa: E731
     k = np.arange(count, dtype=np.int64)
-    changes = draw("changes").pick(k, Weights.of((20, 30, 25, 15, 10)))
-    since = np.full((count, MOST + 1), START - 365 * DAY, np.int64)
-    price, category = np.empty_like(since), np.empty_like(since)
-    price[:, 0] = first_price(draw("price"), k)
-    category[:, 0] = k * 7 % len(CATEGORIES)
+    changes = draw(version, seed, "changes").pick(k, CHANGES)
+    since = [np.full(count, START - 365 * DAY, np.int64)]
+    price, category = [first_price(draw(version, seed, "price"), k)], [k * 7 % len(CATEGORIES)]
     for v in range(1, MOST + 1):
-        happens = v <= changes
-        share = DAYS // np.maximum(changes, 1)
-        day = (v - 1) * share + draw("day").below(k * 8 + v, share)
-        since[:, v] = np.where(happens, START + day * DAY + 6 * 3600 * SECOND, np.iinfo(np.int64).max)
-        moves = draw("moves").chance(k * 8 + v, 0.2)
-        price[:, v] = np.where(moves, price[:, v - 1], other_price(price[:, v - 1], 80 + draw("percent").below(k * 8 + v, 46)))
-        category[:, v] = (category[:, v - 1] + moves * (1 + draw("to").below(k * 8 + v, len(CATEGORIES) - 1))) % len(CATEGORIES)
-    return Products(since, price, category, changes + 1, zipf(count))
+        since.append(next_since(version, seed, changes, v))
+        new_price, new_category = next_price_and_category(version, seed, price[-1], category[-1], v)
+        price.append(new_price)
+        category.append(new_category)
+    return Products(np.stack(since, 1), np.stack(price, 1), np.stack(category, 1), changes + 1, zipf(count))
 
 
 @dataclass(frozen=True)

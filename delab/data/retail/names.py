@@ -2,8 +2,9 @@
 
 from functools import cache
 
-import pyarrow as pa
+from delab.data.arrow import Array, pa
 
+# ruff: noqa: E501 - a list of names is easier to check on one line
 # country: (given names, family names); the family name comes first where FAMILY_FIRST says so
 NAMES = {
     "US": (
@@ -69,6 +70,6 @@ def combined(country: str) -> list[str]:
 
 
 @cache
-def full_names() -> pa.Array:
+def full_names() -> Array:
     """The full names of all countries, in the order of NAMES, EACH a country."""
     return pa.array([name for country in NAMES for name in combined(country)], pa.string())

@@ -1,7 +1,7 @@
-"""Orders, their lines, returns and payments as arrays of integers. Order number i has id i + 1; everything follows from i and the scale."""
+"""Orders, lines, returns and payments as arrays of integers. Order number i has id i + 1; all follows from i and the scale."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from delab.data.model import Recipe
 from delab.data.retail import clock, goods, people
 from delab.data.retail.clock import DAY, HOUR, SECOND, START
 from delab.data.retail.places import CITIES, COUNTRIES, WHOLE, geography
-from delab.data.rng import Bools, Draws, Ints, Weights
+from delab.data.rng import Bits, Bools, Draws, Ints, Weights
 
 SLOTS = 10  # line ids of an order: id * 10 + line number
 LINES = Weights.of((26, 25, 18, 12, 8, 5, 4, 2))  # 1 to 8 lines
@@ -145,21 +145,25 @@ class World:
     def discounts(self, promotion: Ints, category: Ints) -> Ints:
         """The percentage off, one a line: if the order uses a promotion and the line's department is in it."""
         department, percent = self.promotions.department[promotion], self.promotions.percent[promotion]
-        return percent * ((promotion >= 0) & ((department < 0) | (department == category // 5)))
+        off: Ints = percent * ((promotion >= 0) & ((department < 0) | (department == category // 5)))
+        return off
 
     def totals(self, heads: Heads, lines: Lines) -> Ints:
         """What each order costs."""
         ends = np.cumsum(np.bincount(lines.order, minlength=len(heads.number)))
         sums = np.concatenate([[0], np.cumsum(lines.amount)])
-        return sums[ends] - sums[np.concatenate([[0], ends[:-1]])]
+        totals: Ints = sums[ends] - sums[np.concatenate([[0], ends[:-1]])]
+        return totals
 
 
-def country_tables() -> tuple[np.ndarray, Ints]:  # type: ignore[type-arg]
+@cache
+def country_tables() -> tuple[Bits, Ints]:
     """The alias tables of clock.countries_by_hour, each of shape (24, countries)."""
     hours = clock.countries_by_hour()
     return np.stack([weights.threshold for weights in hours]), np.stack([weights.alias for weights in hours])
 
 
+@cache
 def opening_days() -> Ints:
     """By store: the day of the two years from which it sells; 0 or less if it is older."""
     return np.array([(store.opened_on - clock.FIRST_DAY).days for store in geography()[1]], np.int64)

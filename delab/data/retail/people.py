@@ -60,7 +60,8 @@ class People:
 
     def country(self, k: Ints) -> Ints:
         """Number of the country, which never changes."""
-        return pattern()[0][k % PATTERN >> 1]
+        numbers: Ints = pattern()[0][k % PATTERN >> 1]
+        return numbers
 
     def registered(self, k: Ints) -> Ints:
         """µs; whole seconds. Even k: 2021 to 2023; odd k: 2022 to 2025."""
@@ -113,4 +114,5 @@ class People:
         pair = pairs[country, (bits >> np.uint64(40)).astype(np.int64) % counts[country]]
         k = block * PATTERN + pair * 2 + (bits & np.uint64(1)).astype(np.int64)
         early = (k & 1 == 1) & (self.registered(k) > when)
-        return k - early
+        buyers: Ints = k - early
+        return buyers

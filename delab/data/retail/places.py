@@ -1,4 +1,4 @@
-"""Where the retailer sells: countries with currency and time zone, areas in a ragged hierarchy, and the stores. The same at every seed."""
+"""Where the retailer sells: countries with currency and time zone, a ragged hierarchy of areas, stores. The same at every seed."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -107,7 +107,8 @@ class Hierarchy:
 @cache
 def geography() -> tuple[tuple[Area, ...], tuple[Store, ...]]:
     """All areas and stores. Store 6 c + 1 is the web shop of country number c, the next five are its shops."""
-    hierarchy, stores = Hierarchy(), []
+    hierarchy = Hierarchy()
+    stores: list[Store] = []
     for country in COUNTRIES:
         number = len(stores) + 1
         stores.append(

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-import pyarrow as pa
 
+from delab.data.arrow import Array, pa
 from delab.data.columns import dates, gaps, joined, money, padded, times, whole, words
 from delab.data.retail import goods, orders, people
 from delab.data.retail.clock import DAY, DAYS, EPOCH_DAY, SECOND
@@ -16,7 +16,7 @@ from delab.data.rng import Draws, Ints
 CITY_NAMES = [city for country in COUNTRIES for _, city in country.places]
 CODES = [country.code for country in COUNTRIES]
 STORE_CURRENCY = [store.country.currency for store in geography()[1]]
-Columns = dict[str, pa.Array]
+Columns = dict[str, Array]
 
 
 def areas(world: World, start: int, stop: int) -> Columns:

@@ -7,10 +7,10 @@ from queue import Queue
 from typing import Any
 
 import psycopg2
-import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from delab.data import dataset
+from delab.data.arrow import Buffer, DataType
 from delab.data.model import Dataset, Recipe, Table
 from delab.data.text import csv_bytes
 from delab.errors import Blocked
@@ -97,7 +97,7 @@ def create_statement(data: Dataset, table: Table, what: Recipe, schema: str) -> 
     return f"CREATE TABLE {schema}.{table.name} (\n" + ",\n".join(lines) + "\n);"
 
 
-def sql_type(kind: pa.DataType) -> str:
+def sql_type(kind: DataType) -> str:
     """The type for a column that is not delivered as the dictionary says."""
     from delab.data.model import TYPES as ARROW
 
@@ -133,7 +133,7 @@ def copy(cursor: Any, data: Dataset, table: Table, what: Recipe, schema: str) ->
 class Feed:
     """A readable file over buffers. With a thread, the next buffers are made while the server works on this one."""
 
-    def __init__(self, buffers: Iterator[pa.Buffer]) -> None:
+    def __init__(self, buffers: Iterator[Buffer]) -> None:
         self.buffers = buffers
         self.view = memoryview(b"")
         self.error: BaseException | None = None
@@ -152,7 +152,7 @@ class Feed:
         if not threaded:
             yield
             return
-        queue: Queue[pa.Buffer | None] = Queue(AHEAD)
+        queue: Queue[Buffer | None] = Queue(AHEAD)
         thread = threading.Thread(target=self.fill, args=(self.buffers, queue), daemon=True)
         self.buffers = until_none(queue)
         thread.start()
@@ -164,7 +164,7 @@ class Feed:
         if self.error:
             raise self.error
 
-    def fill(self, buffers: Iterator[pa.Buffer], queue: "Queue[pa.Buffer | None]") -> None:
+    def fill(self, buffers: Iterator[Buffer], queue: "Queue[Buffer | None]") -> None:
         """Make buffers until there are no more or nobody reads."""
         try:
             for buffer in buffers:
@@ -176,13 +176,13 @@ class Feed:
         queue.put(None)
 
 
-def until_none(queue: "Queue[pa.Buffer | None]") -> Iterator[pa.Buffer]:
+def until_none(queue: "Queue[Buffer | None]") -> Iterator[Buffer]:
     """What is put into the queue, up to a None."""
     while (buffer := queue.get()) is not None:
         yield buffer
 
 
-def drain(queue: "Queue[pa.Buffer | None]", thread: threading.Thread) -> None:
+def drain(queue: "Queue[Buffer | None]", thread: threading.Thread) -> None:
     """Empty the queue until its thread has ended."""
     while thread.is_alive():
         while not queue.empty():
