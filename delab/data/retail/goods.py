@@ -59,7 +59,10 @@ class Products:
 
     def version_at(self, product: Ints, when: Ints) -> Ints:
         """The version (from 0) that holds at a time, one a row."""
-        return sum((self.since[product, v] <= when).astype(np.int64) for v in range(1, MOST + 1)) + np.zeros(len(product), np.int64)
+        version = np.zeros(len(product), np.int64)
+        for v in range(1, MOST + 1):
+            version += self.since[product, v] <= when
+        return version
 
 
 def product_count(scale: float) -> int:

@@ -1,1 +1,4 @@
-"""Where rows go: one module a sink. Files (parquet, csv, ndjson) can be resumed; postgres and kafka are live services."""
+"""Where rows go, one module a sink: files (parquet, csv, ndjson; see delab.data.files), and the services postgres and kafka."""
+
+FILES = ("parquet", "csv", "ndjson")
+SERVICES = ("postgres", "kafka")

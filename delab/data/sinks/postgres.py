@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from delab.data import dataset
 from delab.data.arrow import Buffer, DataType
+from delab.data.files import Report, silent
 from delab.data.model import Dataset, Recipe, Table
 from delab.data.text import csv_bytes
 from delab.errors import Blocked
@@ -41,6 +42,7 @@ def load(
     faults: Mapping[str, float] | None = None,
     keys: bool = True,
     references: bool = True,
+    report: Report = silent,
 ) -> dict[str, int]:
     """Make the tables (all, or those named) in `schema`, replacing what has their names; returns the rows of each.
 
@@ -52,7 +54,7 @@ def load(
     wanted = [data.table(table) for table in tables] or list(data.tables.values())
     with connected(target) as session, session.cursor() as cursor:
         cursor.execute("\n".join(create_statements(data, wanted, what, schema)))
-        counts = {table.name: copy(cursor, data, table, what, schema) for table in wanted}
+        counts = {table.name: copy(cursor, data, table, what, schema, report) for table in wanted}
         constraints = constraint_statements(data, wanted, what, schema, keys, references)
         cursor.execute("\n".join([*constraints, *(f"ANALYZE {schema}.{table.name};" for table in wanted)]))
     return counts
@@ -121,13 +123,20 @@ def constraint_statements(
     return statements
 
 
-def copy(cursor: Any, data: Dataset, table: Table, what: Recipe, schema: str) -> int:
+def copy(cursor: Any, data: Dataset, table: Table, what: Recipe, schema: str, report: Report = silent) -> int:
     """COPY all rows of one table; how many there were."""
     columns = ", ".join(data.schema(table.name, what).names)
-    feed = Feed(csv_bytes(block.rows) for block in data.pages(table.name, what))
+    feed = Feed(buffers(data, table, what, report))
     with feed.running(threaded=data.units(table.name, what) > table.page):
         cursor.copy_expert(f"COPY {schema}.{table.name} ({columns}) FROM STDIN (FORMAT csv)", feed, size=1 << 18)
     return int(cursor.rowcount)
+
+
+def buffers(data: Dataset, table: Table, what: Recipe, report: Report) -> Iterator[Buffer]:
+    """The pages of a table as CSV, reported as they are made."""
+    for number, page in enumerate(data.pages(table.name, what), 1):
+        yield csv_bytes(page.rows)
+        report(table.name, number * table.page, page.rows.num_rows)
 
 
 class Feed:
