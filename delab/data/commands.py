@@ -57,9 +57,8 @@ def describe(
         describe_table(data.table(table))
         return
     out = console()
-    out.print(
-        f"[bold]{data.about.title}[/bold] (version {data.version})\n{data.about.summary}\n\n[bold]Scale[/bold]\n{data.about.growth.strip()}\n"
-    )
+    out.print(f"[bold]{data.about.title}[/bold] (version {data.version})\n{data.about.summary}")
+    out.print(f"\n[bold]Scale[/bold]\n{data.about.growth.strip()}\n")
     tables, faults, answers = grid_of("table", "a row is"), grid_of("fault", "meaning"), grid_of("answer", "meaning")
     for each in data.tables.values():
         tables.add_row(each.name, each.grain)

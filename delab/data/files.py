@@ -49,7 +49,7 @@ class Folder:
     path: Path
 
     def make(self, tables: Sequence[str] = (), report: Report = silent) -> dict[str, int]:
-        """Make the tables (all, or those named); rows by table. Raises LabError if the folder holds something else, Blocked if full."""
+        """Make the tables (all, or those named); rows by table. Raises LabError for a folder of other things, Blocked if full."""
         wanted = [self.data.table(name).name for name in tables] or list(self.data.tables)
         with full_disk_explained(self.path):
             self.claim()

@@ -15,7 +15,7 @@ class Clock:
 
 @dataclass
 class Pace:
-    """Waits until row `number` is due. `rate` is rows a second; `speed` is how many seconds of events pass in one; 0 is no limit."""
+    """Waits until a row is due. `rate` is rows a second; `speed` is how many seconds of events pass in one; 0 is no limit."""
 
     rate: float = 0.0
     speed: float = 0.0

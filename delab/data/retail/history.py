@@ -30,7 +30,7 @@ def customer_history(world: World) -> ArrowTable:
 
 
 def product_history(world: World) -> ArrowTable:
-    """The same for products."""
+    """Slowly changing dimension, type 2, of the products."""
     every, parts = world.products, []
     for version in range(every.since.shape[1]):
         k = np.flatnonzero(every.versions > version)

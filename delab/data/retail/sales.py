@@ -81,17 +81,17 @@ def by_day(world: World, day_of: Callable[[Heads], Ints]) -> ArrowTable:
 
 
 def daily_sales(world: World) -> ArrowTable:
-    """By day in UTC."""
+    """Completed sales by day in UTC and currency."""
     return by_day(world, lambda heads: (heads.at - START) // DAY)
 
 
 def local_daily_sales(world: World) -> ArrowTable:
-    """By the day on the store's wall calendar."""
+    """Completed sales by the day on the store's wall calendar, and currency."""
     return by_day(world, lambda heads: (heads.at + local_offset(heads.country, heads.at) - START) // DAY)
 
 
 def store_sales(world: World) -> ArrowTable:
-    """By store, in its currency."""
+    """Completed sales by store, in its currency."""
     stores = geography()[1]
     sums = added(world, lambda heads: heads.store, len(stores))
     keep = np.flatnonzero(sums.orders)
@@ -99,7 +99,7 @@ def store_sales(world: World) -> ArrowTable:
 
 
 def area_sales(world: World) -> ArrowTable:
-    """Orders, lines and quantity of each area with all that lies below it."""
+    """Completed orders, their lines and quantity, of each area with all that lies below it."""
     areas, stores = geography()
     parent = {area.area_id: area.parent_id for area in areas}
     sums = added(world, lambda heads: heads.store, len(stores))
@@ -114,7 +114,7 @@ def area_sales(world: World) -> ArrowTable:
 
 
 def product_sales(world: World) -> ArrowTable:
-    """Lines and quantity of each product, and how many of them came back."""
+    """Completed lines and quantity of each product, and how many came back."""
     lines_of, quantity, returned = (np.zeros(len(world.products), np.int64) for _ in range(3))
     for heads, lines in batches(world):
         good = ~heads.cancelled[lines.order]
