@@ -1,5 +1,5 @@
 """Placeholder until the bootstrap brings it."""
 
 
-def ensure(packs, console):
+def ensure(packs: object, console: object) -> None:
     pass

@@ -15,6 +15,7 @@ import psutil
 from delab import launch, wait
 from delab.errors import Timeout
 
+DETACHED: list[subprocess.Popen[bytes]] = []  # kept, because Python complains of a Popen that is dropped while its process lives
 Gone = (psutil.NoSuchProcess, psutil.ZombieProcess)
 
 
@@ -26,9 +27,10 @@ def launcher(plan: Mapping[str, Any]) -> list[str]:
 def spawn(command: Sequence[str], plan: Mapping[str, Any], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a service in a session of its own. Its id is on disk (plan["record"]) before its program runs."""
     keep = [plan["lock_fd"]] if plan.get("lock_fd") is not None else []
-    return subprocess.Popen(
-        [*launcher({**plan, "session": True}), *command], env=dict(environment), pass_fds=keep, stdin=subprocess.DEVNULL
-    )
+    whole = [*launcher({**plan, "session": True}), *command]
+    child = subprocess.Popen(whole, env=dict(environment), pass_fds=keep, stdin=subprocess.DEVNULL)
+    DETACHED.append(child)
+    return child
 
 
 def find(pid: int | None, folder: Path) -> psutil.Process | None:

@@ -109,7 +109,7 @@ def take_spare(spares: Path, folder: Path) -> None:
 
 def give_spare(folder: Path, spares: Path) -> None:
     """Keep a folder for the next scratch stack, unless there are enough."""
-    if len(list(spares.iterdir())) < SPARES:
+    if spares.is_dir() and len(list(spares.iterdir())) < SPARES:
         folder.rename(spares / folder.name)
     else:
         files.remove_tree(folder)

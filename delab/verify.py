@@ -62,7 +62,7 @@ def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard,
     events, tell = os.pipe()
     watched, ours = os.pipe()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "delab.checks.plugin", "--tb=short", "--assert=plain", *UNUSED]
-    command += ["-c", str(CONFIGURATION), f"--rootdir={subject.folder}"]
+    command += ["-c", str(CONFIGURATION), f"--rootdir={subject.folder}", f"--confcutdir={subject.folder}"]
     command += ["--lab-result", str(target), "--lab-events", str(tell), "--lab-parent", str(watched), *options]
     child = subprocess.Popen(
         [*command, str(subject.folder / "verify.py")],

@@ -15,7 +15,7 @@ from delab.checks import handed_in
 from delab.checks.evidence import Evidence
 from delab.checks.failing import CheckFailed
 from delab.checks.result import CheckResult, Failure, Result
-from delab.checks.session import CheckTimeoutError, Session, end_with_parent, explain, time_limit
+from delab.checks.session import OURS, CheckTimeoutError, Session, end_with_parent, explain, time_limit
 from delab.checks.work import Work
 from delab.errors import Blocked, LabError
 
@@ -217,7 +217,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     ours.close()
     if COLLECTION_ERRORS:
-        ours.reason, ours.fix = f"verify.py could not be read: {COLLECTION_ERRORS[0]}", "please report it"
+        ours.reason, ours.fix = f"verify.py could not be read: {COLLECTION_ERRORS[0]}", OURS
     result = ours.result()
     session.config.stash[RESULT] = result
     session.exitstatus = result.exit_code

@@ -18,6 +18,8 @@ from delab.checks.result import CheckResult, Result, Verdict, judge
 from delab.checks.work import Work, untouched
 from delab.errors import LabError
 
+OURS = "this is our fault, not yours: please report it, with what `lab verify --json` prints"
+
 
 class CheckTimeoutError(Exception):
     """A check went over our own time limit."""
@@ -148,5 +150,5 @@ def explain(error: BaseException) -> tuple[str, str]:
         return error.message, error.fix
     return (
         f"{type(error).__name__}: {error}",
-        "this is our fault, not yours: please report it, with what `lab verify --json` prints",
+        OURS,
     )
