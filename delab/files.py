@@ -106,6 +106,16 @@ def free_lock(path: Path) -> int | None:
     return descriptor
 
 
+def own(path: Path) -> int:
+    """Make the lock file `path` ours for the life of this process; nobody can see it before it is held."""
+    claim = path.with_suffix(".claim")
+    descriptor = free_lock(claim)
+    if descriptor is None:
+        raise Blocked(f"{path.stem} is taken", "repeat the command")
+    claim.rename(path)
+    return descriptor
+
+
 def sync_tree(source: Path, target: Path) -> None:
     """Make `target` equal to `source`, touching only what differs in kind, size, time or mode.
 

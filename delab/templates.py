@@ -83,9 +83,7 @@ class Scratch(LocalStack):
         place = files.make_folder(paths.runtime() / "scratch")
         super().__init__(f"{plan.name}-{secrets.token_hex(4)}", place, plan.services)
         self.folder = place / self.name
-        descriptor = files.free_lock(place / f"{self.name}.lock")
-        assert descriptor is not None, "a random name was taken"
-        self.held = descriptor
+        self.held = files.own(place / f"{self.name}.lock")
         source = template(plan, with_data=False)
         self.spares = files.make_folder(paths.runtime() / "spares" / source.name)
         take_spare(self.spares, self.folder)
@@ -213,7 +211,7 @@ def forget_others(plan: Plan, target: Path) -> None:
 
 def repair() -> None:
     """Remove what killed commands left: scratch stacks without an owner, and unfinished folders."""
-    for lock in (paths.runtime() / "scratch").glob("*.lock"):
+    for lock in (*paths.runtime().glob("scratch/*.lock"), *paths.runtime().glob("runs/*.lock")):
         if (descriptor := files.free_lock(lock)) is not None:
             discard(lock.with_suffix(""))
             lock.unlink(missing_ok=True)

@@ -50,9 +50,7 @@ class Session:
         """Make this verification's folder with the copy of the learner's files; its lock says that we live."""
         place = files.make_folder(paths.runtime() / "runs")
         name = f"{self.lab.slug}-{secrets.token_hex(4)}"
-        descriptor = files.free_lock(place / f"{name}.lock")
-        assert descriptor is not None, "a random name was taken"
-        self.run_folder, self.run_lock = place / name, descriptor
+        self.run_folder, self.run_lock = place / name, files.own(place / f"{name}.lock")
         self.run_folder.mkdir()
         return Work(self.lab, self.original, self.run_folder)
 
