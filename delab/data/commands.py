@@ -113,7 +113,7 @@ def make(
     if to not in (*FILES, *SERVICES):
         raise LabError(f"cannot make {to!r}", f"--to one of: {', '.join((*FILES, *SERVICES))}")
     if min(rate, replay) < 0:
-        raise LabError(f"--rate and --replay must be 0 or more, got {min(rate, replay)}")
+        raise LabError(f"--rate and --replay must be 0 or more, got {min(rate, replay)}", "0 means no limit")
     data = dataset(name)
     what = data.recipe(scale, seed, parsed_faults(data, fault or []))
     with progress(data, what) as report:

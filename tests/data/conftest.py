@@ -1,0 +1,30 @@
+"""The rows of a recipe in DuckDB: the other way to compute what the answer key says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pytest
+
+from delab.data import Recipe, dataset
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+def warehouse(name: str, recipe: Recipe) -> Ask:
+    """All tables of a data set as delivered; returns what asks a question of them."""
+    data, session = dataset(name), duckdb.connect()
+    session.execute("SET TimeZone = 'UTC'")
+    for table in data.tables:
+        session.register(table, data.rows(table, recipe))
+
+    def ask(question: str) -> list[tuple[Any, ...]]:
+        answer = session.sql(question).to_arrow_table()
+        return [tuple(row.values()) for row in answer.to_pylist()]
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def open_warehouse() -> Callable[[str, Recipe], Ask]:
+    return warehouse
