@@ -54,7 +54,7 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 2) -> tuple[list[str],
     console.print(f"Lab {subject.number}, {subject.about.title}", style="bold")
     problems, outcomes = shape.problems(subject), []
     if not problems:
-        packs.ensure(subject.packs(), console)
+        packs.ensure(subject.packs())
         outcomes = judge_cases(subject, jobs)
         problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
         problems += uncaught(subject, outcomes)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from delab import course, lab, progress, report, templates, workspace
+from delab import course, lab, packs, progress, report, templates, workspace
 from delab.errors import LabError
 from delab.local import LocalStack
 
@@ -24,7 +24,7 @@ def stack_of(subject: lab.Lab) -> LocalStack:
 
 def start(console: Console, subject: lab.Lab) -> None:
     """Packs, services, data, the learner's folder; then the task and the next command."""
-    ensure_packs(subject, console)
+    packs.ensure(subject.packs())
     copied = workspace.prepare(subject)
     if subject.about.services:
         with console.status(f"starting {', '.join(subject.about.services)}"):
@@ -35,13 +35,6 @@ def start(console: Console, subject: lab.Lab) -> None:
     console.print(f"Lab {subject.number}, {subject.about.title}: {told} {report.short(subject)}\n", style="bold")
     report.show_task(console, subject)
     console.print(f"\nThe whole story: labs/{subject.slug}/README.md   Check your work: make verify-{subject.number}", style="bold")
-
-
-def ensure_packs(subject: lab.Lab, console: Console) -> None:
-    """Install what the lab's services need, if it is not there."""
-    from delab import packs
-
-    packs.ensure(subject.packs(), console)
 
 
 def hint(console: Console, subject: lab.Lab, all_of_them: bool) -> None:

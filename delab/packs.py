@@ -1,5 +1,26 @@
-"""Placeholder until the bootstrap brings it."""
+"""Packs: what a lab's services need beyond the core, installed when a lab first asks for it."""
+
+import shutil
+import sys
+from collections.abc import Iterable
+
+from delab import bootstrap
+from delab.errors import Blocked
+
+COMPILERS = ("cc", "gcc", "clang")
 
 
-def ensure(packs: object, console: object) -> None:
-    pass
+def ensure(packs: Iterable[str]) -> None:
+    """Install the packs that are missing. Raises Blocked, after the installer's own words, if that fails."""
+    wanted = [pack for pack in packs if needed(pack)]
+    if bootstrap.missing(wanted) and bootstrap.main(wanted):
+        raise Blocked(f"the packages for {', '.join(wanted)} could not be installed; the reason is above", "repeat the command")
+
+
+def needed(pack: str) -> bool:
+    """Whether this machine lacks what a pack brings: the compiler is only for those that have none."""
+    return pack != "c" or not any(shutil.which(name) for name in COMPILERS)
+
+
+if __name__ == "__main__":
+    ensure(sys.argv[1:])
