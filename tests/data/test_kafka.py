@@ -96,7 +96,7 @@ def test_only_tables_with_an_event_time_are_sent_by_default_and_replayed(monkeyp
         kafka.send("broker", RETAIL, Recipe(0.1), tables=["payments"], speed=60)
 
 
-@pytest.mark.filterwarnings("ignore:read_text is deprecated:DeprecationWarning")  # kafka-python, on Python 3.11
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # kafka-python, on Python 3.11
 def test_no_broker_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "CONNECT_SECONDS", 1)
     with pytest.raises(Blocked, match="no Kafka broker answers"):
