@@ -11,9 +11,10 @@ from delab.data.rng import Bools, Ints
 
 def money(hundredths: Ints, kind: DataType | None = None) -> Array:
     """Decimals from their unscaled integers (cents for two places). The 128-bit form is the integer and its sign."""
-    wide = np.empty((len(hundredths), 2), "<i8")
+    wide = np.zeros((len(hundredths), 2), "<i8")
     wide[:, 0] = hundredths
-    np.right_shift(hundredths, 63, out=wide[:, 1])
+    if hundredths.min(initial=0) < 0:
+        np.right_shift(hundredths, 63, out=wide[:, 1])
     return pa.Array.from_buffers(kind or pa.decimal128(14, 2), len(hundredths), [None, pa.py_buffer(wide)])
 
 

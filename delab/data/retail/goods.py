@@ -1,14 +1,16 @@
 """Products with their changing prices and categories, promotions, exchange rates: small tables, kept in memory."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delab.data.retail.clock import DAY, DAYS, HOUR, START
 from delab.data.retail.places import COUNTRIES
 from delab.data.rng import Draws, Ints, Weights, zipf
 
+CHANGE_HOUR = 6 * HOUR  # when a price or category changes
 MOST = 4  # changes a product
 CHANGES = Weights.of((20, 30, 25, 15, 10))
 MAX_PRODUCTS = 20_000
@@ -57,12 +59,19 @@ class Products:
     def __len__(self) -> int:
         return len(self.versions)
 
-    def version_at(self, product: Ints, when: Ints) -> Ints:
-        """The version (from 0) that holds at a time, one a row."""
-        version = np.zeros(len(product), np.int64)
-        for v in range(1, MOST + 1):
-            version += self.since[product, v] <= when
-        return version
+    @property
+    def width(self) -> int:
+        """Versions a product has room for."""
+        return MOST + 1
+
+    @cached_property
+    def by_day(self) -> NDArray[np.uint8]:
+        """The version (from 0) after the change of each day, flat: product * (DAYS + 1) + 1 + day; first, that of before day 0."""
+        ends = START + CHANGE_HOUR + DAY * np.arange(-1, DAYS, dtype=np.int64)
+        versions = np.zeros((len(self), DAYS + 1), np.uint8)
+        for v in range(1, self.width):
+            versions += self.since[:, v, None] <= ends
+        return versions.ravel()
 
 
 def product_count(scale: float) -> int:
@@ -96,7 +105,7 @@ def next_since(version: int, seed: int, changes: Ints, v: int) -> Ints:
     k = np.arange(len(changes), dtype=np.int64)
     share = DAYS // np.maximum(changes, 1)
     day = (v - 1) * share + draw(version, seed, "day").below(k * 8 + v, share)
-    return np.where(v <= changes, START + day * DAY + 6 * HOUR, np.iinfo(np.int64).max)
+    return np.where(v <= changes, START + day * DAY + CHANGE_HOUR, np.iinfo(np.int64).max)
 
 
 def next_price_and_category(version: int, seed: int, price: Ints, category: Ints, v: int) -> tuple[Ints, Ints]:

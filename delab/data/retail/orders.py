@@ -7,13 +7,13 @@ import numpy as np
 
 from delab.data.model import Recipe
 from delab.data.retail import clock, goods, people
-from delab.data.retail.clock import DAY, HOUR, SECOND, START
+from delab.data.retail.clock import DAY, DAYS, HOUR, SECOND, START
 from delab.data.retail.places import CITIES, COUNTRIES, WHOLE, geography
-from delab.data.rng import Bits, Bools, Draws, Ints, Weights
+from delab.data.rng import Bits, Bools, Draws, Ints, Weights, scaled
 
 SLOTS = 10  # line ids of an order: id * 10 + line number
 LINES = Weights.of((26, 25, 18, 12, 8, 5, 4, 2))  # 1 to 8 lines
-QUANTITIES = (1, 2, 3, 4, 6, 10, 12)
+QUANTITIES = np.array((1, 2, 3, 4, 6, 10, 12), np.int64)
 QUANTITY_WEIGHTS = Weights.of((640, 190, 70, 40, 30, 20, 10))
 WEB, COMPLETED, CANCELLED = 0.35, 0, 1
 STATUS = ("completed", "cancelled")
@@ -24,17 +24,59 @@ REASON_WEIGHTS = Weights.of((34, 14, 20, 10, 22))
 RETURNED, SPLIT, DECLINED = 0.06, 0.08, 0.05
 
 
-@dataclass(frozen=True)
 class Heads:
-    """Orders, one entry each."""
+    """Orders [start, stop), one entry each; a column is computed when it is first asked for."""
 
-    number: Ints
-    at: Ints  # µs
-    customer: Ints  # customer number k
-    store: Ints  # store number - 1
-    country: Ints
-    promotion: Ints  # position, or -1
-    cancelled: Bools
+    def __init__(self, world: "World", start: int, stop: int) -> None:
+        self.world = world
+        self.number = np.arange(start, stop, dtype=np.int64)
+
+    def draws(self, column: str) -> Draws:
+        """A random column of orders."""
+        return self.world.draws("orders", column)
+
+    @cached_property
+    def at(self) -> Ints:
+        """When, in µs."""
+        return clock.order_times(self.draws("at"), self.number, self.world.orders)
+
+    @cached_property
+    def day(self) -> Ints:
+        """On which of the days, in UTC."""
+        days: Ints = (self.at - START) // DAY
+        return days
+
+    @cached_property
+    def country(self) -> Ints:
+        """Where orders come from: wherever it is a busy hour."""
+        hour, (threshold, alias) = self.at // HOUR % 24, country_tables()
+        bits = self.draws("country").bits(self.number)
+        cell = hour * len(COUNTRIES) + scaled(bits, len(COUNTRIES))
+        kept = (bits & np.uint64(0xFFFFFFFF)) < threshold[cell]
+        return np.where(kept, cell - hour * len(COUNTRIES), alias[cell])
+
+    @cached_property
+    def customer(self) -> Ints:
+        """Customer number k."""
+        return self.world.people.buyer(self.number, self.country, self.at)
+
+    @cached_property
+    def store(self) -> Ints:
+        """Store number - 1: the web shop, or a shop that is open by then."""
+        draw, web_shop = self.draws("store"), self.country * (CITIES + 1)
+        store = web_shop + 1 + draw.below(self.number * 2, CITIES)
+        web = draw.chance(self.number * 2 + 1, WEB) | (opening_days()[store] > self.day)
+        return np.where(web, web_shop, store)
+
+    @cached_property
+    def promotion(self) -> Ints:
+        """The position of the promotion used, or -1."""
+        return np.where(self.draws("promotion").chance(self.number, 0.4), self.world.promotions.running[self.day], -1)
+
+    @cached_property
+    def cancelled(self) -> Bools:
+        """Whether the order is cancelled."""
+        return self.draws("cancelled").chance(self.number, 0.03)
 
 
 @dataclass(frozen=True)
@@ -88,31 +130,7 @@ class World:
 
     def heads(self, start: int, stop: int) -> Heads:
         """Orders [start, stop)."""
-        number = np.arange(start, stop, dtype=np.int64)
-        at = clock.order_times(self.draws("orders", "at"), number, self.orders)
-        country = self.countries(number, at)
-        customer = self.people.buyer(number, country, at)
-        day = (at - START) // DAY
-        uses = self.draws("orders", "promotion").chance(number, 0.4)
-        promotion = np.where(uses, self.promotions.running[day], -1)
-        cancelled = self.draws("orders", "cancelled").chance(number, 0.03)
-        return Heads(number, at, customer, self.stores(number, country, day), country, promotion, cancelled)
-
-    def countries(self, number: Ints, at: Ints) -> Ints:
-        """Where orders come from: wherever it is a busy hour."""
-        draw, hour = self.draws("orders", "country"), at // HOUR % 24
-        threshold, alias = country_tables()
-        bits = draw.bits(number)
-        slot = ((bits >> np.uint64(32)) * np.uint64(len(COUNTRIES)) >> np.uint64(32)).view(np.int64)
-        return np.where((bits & np.uint64(0xFFFFFFFF)) < threshold[hour, slot], slot, alias[hour, slot])
-
-    def stores(self, number: Ints, country: Ints, day: Ints) -> Ints:
-        """The web shop, or a shop that is open by then."""
-        draw = self.draws("orders", "store")
-        place = 1 + draw.below(number * 2, CITIES)
-        store = country * (CITIES + 1) + place
-        web = draw.chance(number * 2 + 1, WEB) | (opening_days()[store] > day)
-        return np.where(web, country * (CITIES + 1), store)
+        return Heads(self, start, stop)
 
     def line_counts(self, number: Ints) -> Ints:
         """How many lines each order has: 1..8."""
@@ -121,31 +139,38 @@ class World:
     def lines(self, heads: Heads) -> Lines:
         """The lines of these orders."""
         counts = self.line_counts(heads.number)
+        first = np.cumsum(counts) - counts  # the position of each order's first line
         order = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-        line = np.arange(1, len(order) + 1, dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
-        slot = heads.number[order] * SLOTS + line
-        product = self.baskets(heads.number[order], slot, line)
-        quantity = np.array(QUANTITIES)[self.draws("order_lines", "quantity").pick(slot, QUANTITY_WEIGHTS)]
-        version = self.products.version_at(product, heads.at[order])
-        price = local_price(self.products.price[product, version], heads.country[order])
-        percent = self.discounts(heads.promotion[order], self.products.category[product, version])
-        discount = rounded(quantity * price * percent, heads.country[order])
-        return Lines(order, slot, line, product, quantity, price, discount)
+        line = np.arange(1, len(order) + 1, dtype=np.int64) - first[order]
+        slot = (heads.number * SLOTS)[order] + line
+        product = self.baskets(slot, line, first, order)
+        quantity = QUANTITIES[self.draws("order_lines", "quantity").pick(slot, QUANTITY_WEIGHTS)]
+        cell = product * self.products.width + self.products.by_day[product * (DAYS + 1) + price_day(heads.at)[order]]
+        price = self.price_lists[(heads.country * self.products.price.size)[order] + cell]
+        return Lines(order, slot, line, product, quantity, price, self.discounts(heads, order, cell, quantity * price))
 
-    def baskets(self, number: Ints, slot: Ints, line: Ints) -> Ints:
+    def baskets(self, slot: Ints, line: Ints, first: Ints, order: Ints) -> Ints:
         """Products: the first by Zipf's law; each other one, with probability 0.45, one of the three that go with the first."""
-        first_slot = number * SLOTS + 1
-        draw = self.draws("order_lines", "product")
-        first = draw.pick(first_slot, self.products.popularity)
+        own = self.draws("order_lines", "product").pick(slot, self.products.popularity)
         bits = self.draws("order_lines", "companion").bits(slot)
-        companion = first ^ (1 + (bits >> np.uint64(34)).astype(np.int64) % 3)
-        goes_with = (line > 1) & ((bits & np.uint64(0xFFFFFF)).astype(np.int64) < int(0.45 * 0x1000000))
-        return np.where(goes_with, companion, draw.pick(slot, self.products.popularity))
+        goes_with = (line > 1) & ((bits & np.uint64(0xFFFFFF)) < np.uint64(int(0.45 * 0x1000000)))
+        companion = own[first][order] ^ (1 + ((bits >> np.uint64(34)) % np.uint64(3)).view(np.int64))
+        return np.where(goes_with, companion, own)
 
-    def discounts(self, promotion: Ints, category: Ints) -> Ints:
-        """The percentage off, one a line: if the order uses a promotion and the line's department is in it."""
-        department, percent = self.promotions.department[promotion], self.promotions.percent[promotion]
-        off: Ints = percent * ((promotion >= 0) & ((department < 0) | (department == category // 5)))
+    @cached_property
+    def price_lists(self) -> Ints:
+        """Hundredths of local currency: every country's list, each as long as products.price, one after the other."""
+        euro, country = np.tile(self.products.price.ravel(), len(COUNTRIES)), np.arange(len(COUNTRIES), dtype=np.int64)
+        return local_price(euro, np.repeat(country, self.products.price.size))
+
+    def discounts(self, heads: Heads, order: Ints, cell: Ints, full: Ints) -> Ints:
+        """What is taken off each line: if its order uses a promotion and its department is in it."""
+        off = np.zeros(len(order), np.int64)
+        some = np.flatnonzero((heads.promotion >= 0)[order])
+        promotion, department = heads.promotion[order[some]], self.products.category.ravel()[cell[some]] // 5
+        wanted = self.promotions.department[promotion]
+        percent = self.promotions.percent[promotion] * ((wanted < 0) | (wanted == department))
+        off[some] = rounded(full[some] * percent, heads.country[order[some]])
         return off
 
     def totals(self, heads: Heads, lines: Lines) -> Ints:
@@ -156,11 +181,16 @@ class World:
         return totals
 
 
+def price_day(at: Ints) -> Ints:
+    """1 + the last day whose price change has happened by then: prices change at the same hour of a day."""
+    return (at - (START + goods.CHANGE_HOUR)) // DAY + 1
+
+
 @cache
 def country_tables() -> tuple[Bits, Ints]:
-    """The alias tables of clock.countries_by_hour, each of shape (24, countries)."""
+    """The alias tables of clock.countries_by_hour, one after the other."""
     hours = clock.countries_by_hour()
-    return np.stack([weights.threshold for weights in hours]), np.stack([weights.alias for weights in hours])
+    return np.concatenate([weights.threshold for weights in hours]), np.concatenate([weights.alias for weights in hours])
 
 
 @cache

@@ -1,0 +1,180 @@
+"""How fast the data sets are made: `python bench/data.py [--large]`. Exits 1 if a bound is broken.
+
+Rates are rows a second of one core (time of the process's own CPU use, so that other work on the machine does not count).
+`--large` also writes 100,000,000 order lines and tells the memory that took.
+"""
+
+import multiprocessing
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from table import Row, report
+
+from delab.data import Recipe, dataset, names
+from delab.data.files import Folder
+from delab.data.model import Dataset
+
+ROWS_A_SECOND, TIMES_FAKER, TIMES_COPY, LARGE_ROWS, LARGE_MB = 1_000_000, 200, 1.3, 100_000_000, 600
+FAKER_ROWS = 2000
+
+
+def core_seconds(work: Callable[[], Any], *, best_of: int = 5) -> float:
+    """CPU seconds of this process for the work, all threads together; the best of some runs."""
+
+    def once() -> float:
+        before = time.process_time()
+        work()
+        return time.process_time() - before
+
+    return min(once() for _ in range(best_of))
+
+
+def main() -> int:
+    """Print the table; 1 if a bound is broken."""
+    rows = [*parquet_rows(), *faker_rows(), copy_row()]
+    if "--large" in sys.argv:
+        rows.append(large_row())
+    return report("Data sets", rows)
+
+
+BIG = {"retail": ("order_lines", 400.0), "clickstream": ("clicks", 400.0)}
+
+
+def parquet_rows() -> list[Row]:
+    """Rows into Parquet."""
+    rates = {name: parquet_rate(dataset(name), table, Recipe(scale)) for name, (table, scale) in BIG.items() if name in names()}
+    return [
+        Row(f"{name}: {BIG[name][0]} into Parquet, rows/s a core", rate, ROWS_A_SECOND, least=True) for name, rate in rates.items()
+    ]
+
+
+def parquet_rate(data: Dataset, table: str, recipe: Recipe) -> float:
+    """Rows a CPU second, made and written."""
+    with tempfile.TemporaryDirectory() as place:
+        counts: list[int] = []
+
+        def work() -> None:
+            shutil.rmtree(f"{place}/out", ignore_errors=True)
+            counts.append(Folder(data, recipe, "parquet", Path(place, "out")).make([table])[table])
+
+        return counts_a_second(work, counts)
+
+
+def counts_a_second(work: Callable[[], None], counts: list[int]) -> float:
+    """Rows a CPU second of a work that appends its rows to `counts`."""
+    seconds = core_seconds(work)
+    return counts[0] / seconds
+
+
+def faker_rows() -> list[Row]:
+    """The same columns made by Faker, in the same run."""
+    makers = {"order_lines": faker_order_line, "customers": faker_customer}
+    ratios = {table: rows_rate(table) / faker_rate(maker) for table, maker in makers.items()}
+    return [Row(f"retail: {table}, times as fast as Faker", ratio, TIMES_FAKER, least=True) for table, ratio in ratios.items()]
+
+
+def rows_rate(table: str) -> float:
+    """Rows of retail made in memory a CPU second."""
+    data, recipe, counts = dataset("retail"), Recipe(1000), []  # type: ignore[var-annotated]
+    page = data.table(table).page
+    data.clean(table, recipe, 0, page)
+
+    def work() -> None:
+        counts.append(sum(data.clean(table, recipe, start, start + page).num_rows for start in range(0, 10 * page, page)))
+
+    return counts_a_second(work, counts)
+
+
+def faker_rate(maker: Callable[[Any, int], tuple[Any, ...]]) -> float:
+    """Rows made by Faker a CPU second."""
+    from faker import Faker
+
+    fake = Faker()
+    fake.seed_instance(1)
+    return FAKER_ROWS / core_seconds(lambda: [maker(fake, number) for number in range(FAKER_ROWS)])
+
+
+def faker_order_line(fake: Any, number: int) -> tuple[Any, ...]:
+    """An order line as one makes it with Faker."""
+    quantity = fake.random_int(1, 12)
+    price = fake.pydecimal(left_digits=4, right_digits=2, positive=True)
+    discount = fake.pydecimal(left_digits=2, right_digits=2, positive=True)
+    order = fake.random_int(1, 1_000_000)
+    return number, order, fake.random_int(1, 8), fake.random_int(1, 2000), quantity, price, discount, quantity * price - discount
+
+
+def faker_customer(fake: Any, number: int) -> tuple[Any, ...]:
+    """A customer as one makes it with Faker."""
+    segment = fake.random_element(("consumer", "family", "small business", "corporate"))
+    who = fake.name(), fake.email(), fake.date_of_birth(), fake.country_code(), fake.city(), fake.postcode(), segment
+    return number, *who, fake.date_time_between("-5y"), fake.date_time_between("-1y")
+
+
+def copy_row() -> Row:
+    """Into PostgreSQL, against a bare COPY of the same bytes made beforehand; runs take turns."""
+    from delab import templates
+    from delab.services import make
+    from delab.services.postgres import dsn
+
+    stack = templates.Scratch(templates.Plan("bench-data", (make("primary", {"kind": "postgres"}),)))
+    stack.start()
+    try:
+        ratio, seconds, rows = copy_ratio(dsn(stack["primary"].endpoint))
+    finally:
+        stack.destroy()
+    return Row(f"retail: {rows:,} order lines into PostgreSQL ({seconds:.2f} s), times a bare COPY", ratio, TIMES_COPY)
+
+
+def copy_ratio(server: str, rounds: int = 5) -> tuple[float, float, int]:
+    """Median seconds of load / median seconds of the bare COPY, the former, and the rows."""
+    import io
+    from statistics import median
+
+    import psycopg2
+
+    from delab.data.sinks.postgres import create_statement, load
+    from delab.data.text import csv_bytes
+
+    data, recipe, table = dataset("retail"), Recipe(350), "order_lines"
+    whole = b"".join(bytes(csv_bytes(page.rows)) for page in data.pages(table, recipe))
+    ours, bare, rows = [], [], 0
+    for _ in range(rounds):
+        started = time.monotonic()
+        rows = load(server, "retail", scale=350, tables=[table], schema="ours", keys=False)[table]
+        ours.append(time.monotonic() - started)
+        started = time.monotonic()
+        with psycopg2.connect(server) as session, session.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA IF NOT EXISTS bare; DROP TABLE IF EXISTS bare.order_lines")
+            cursor.execute(create_statement(data, data.table(table), recipe, "bare"))
+            cursor.copy_expert("COPY bare.order_lines FROM STDIN (FORMAT csv)", io.BytesIO(whole), size=1 << 18)
+            cursor.execute("ANALYZE bare.order_lines")
+        session.close()
+        bare.append(time.monotonic() - started)
+    return median(ours) / median(bare), median(ours), rows
+
+
+def large_row() -> Row:
+    """100,000,000 order lines into Parquet, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as place, context.Pool(1) as pool:
+        rows, seconds, megabytes = pool.apply(large, (place,))
+    assert rows >= LARGE_ROWS
+    return Row(f"retail: {rows:,} order lines ({seconds:.0f} s), peak memory, MB", megabytes, LARGE_MB)
+
+
+def large(place: str) -> tuple[int, float, float]:
+    """Rows, seconds and the peak of resident memory in MB of this process."""
+    started = time.monotonic()
+    rows = Folder(dataset("retail"), Recipe(34_700), "parquet", Path(place, "out")).make(["order_lines"])["order_lines"]
+    unit = 1 if sys.platform == "darwin" else 1024
+    return rows, time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())
