@@ -93,7 +93,7 @@ class Draws:
         """Positions in `weights`, each as likely as its weight."""
         bits = self.bits(rows)
         slot = scaled(bits, len(weights))
-        kept = (bits & np.uint64(0xFFFFFFFF)) < weights.threshold[slot]
+        kept = bits.astype(np.uint32) < weights.threshold[slot]
         return np.where(kept, slot, weights.alias[slot])
 
 
@@ -101,7 +101,7 @@ class Draws:
 class Weights:
     """A discrete distribution as an alias table (Walker, Vose): one draw costs two look-ups, whatever its length."""
 
-    threshold: Bits  # of 2³²: below it the slot itself, else its alias
+    threshold: NDArray[np.uint32]  # of 2³²: below it the slot itself, else its alias (itself too, for a full slot)
     alias: Ints
 
     def __len__(self) -> int:
@@ -121,8 +121,8 @@ class Weights:
             share[rich] -= total - share[poor]
             if share[rich] < total:
                 small.append(large.pop())
-        threshold = [min((part << 32) // total, 1 << 32) for part in share]
-        return cls(np.array(threshold, np.uint64), np.array(alias, np.int64))
+        threshold = [min((part << 32) // total, (1 << 32) - 1) for part in share]
+        return cls(np.array(threshold, np.uint32), np.array(alias, np.int64))
 
 
 @cache

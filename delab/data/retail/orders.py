@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delab.data.model import Recipe
 from delab.data.retail import clock, goods, people
 from delab.data.retail.clock import DAY, DAYS, HOUR, SECOND, START
 from delab.data.retail.places import CITIES, COUNTRIES, WHOLE, geography
-from delab.data.rng import Bits, Bools, Draws, Ints, Weights, scaled
+from delab.data.rng import Bools, Draws, Ints, Weights, scaled
 
 SLOTS = 10  # line ids of an order: id * 10 + line number
 LINES = Weights.of((26, 25, 18, 12, 8, 5, 4, 2))  # 1 to 8 lines
@@ -52,7 +53,7 @@ class Heads:
         hour, (threshold, alias) = self.at // HOUR % 24, country_tables()
         bits = self.draws("country").bits(self.number)
         cell = hour * len(COUNTRIES) + scaled(bits, len(COUNTRIES))
-        kept = (bits & np.uint64(0xFFFFFFFF)) < threshold[cell]
+        kept = bits.astype(np.uint32) < threshold[cell]
         return np.where(kept, cell - hour * len(COUNTRIES), alias[cell])
 
     @cached_property
@@ -187,7 +188,7 @@ def price_day(at: Ints) -> Ints:
 
 
 @cache
-def country_tables() -> tuple[Bits, Ints]:
+def country_tables() -> tuple[NDArray[np.uint32], Ints]:
     """The alias tables of clock.countries_by_hour, one after the other."""
     hours = clock.countries_by_hour()
     return np.concatenate([weights.threshold for weights in hours]), np.concatenate([weights.alias for weights in hours])
