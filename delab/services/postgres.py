@@ -181,7 +181,10 @@ class Service(Base, frozen=True, kw_only=True):
         found = {
             "HOST": at.host,
             "PORT": str(at.port),
+            "USER": at.user,
+            "PASSWORD": at.password,
             "DATA": str(place.data),
+            "LOG": str(place.log),
             "DSN": dsn(at),
             "URL": f"postgresql+psycopg2://{at.user}:{at.password}@{at.host}:{at.port}/{at.database}",
         }
