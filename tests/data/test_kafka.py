@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pyarrow as pa
 import pytest
@@ -89,15 +90,19 @@ def test_a_message_that_is_not_taken_is_an_error(fail_at: int) -> None:
 
 def test_only_tables_with_an_event_time_are_sent_by_default_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = InMemoryProducer()
-    producer.close = lambda timeout: None  # type: ignore[attr-defined]
-    monkeypatch.setattr(kafka, "producer", lambda servers: producer)
+    monkeypatch.setattr(kafka, "connected", lambda servers: nullcontext(producer))
     assert kafka.send("broker", RETAIL, Recipe(0.1)) == {"orders": 100}
     with pytest.raises(LabError, match="payments cannot be replayed"):
         kafka.send("broker", RETAIL, Recipe(0.1), tables=["payments"], speed=60)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # kafka-python, on Python 3.11
-def test_no_broker_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "CONNECT_SECONDS", 1)
-    with pytest.raises(Blocked, match="no Kafka broker answers"):
+def test_no_broker_is_explained() -> None:
+    with pytest.raises(Blocked, match="no Kafka broker answers") as seen:
         kafka.send("127.0.0.1:1", RETAIL, Recipe(0.1))
+    assert "lab status" in seen.value.fix
+
+
+@pytest.mark.parametrize("servers", ["nonsense", "host:", "127.0.0.1:port"])
+def test_a_broker_must_be_named_with_its_port(servers: str) -> None:
+    with pytest.raises(LabError, match="expected a broker as HOST:PORT"):
+        kafka.send(servers, RETAIL, Recipe(0.1))

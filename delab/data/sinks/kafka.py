@@ -1,6 +1,8 @@
 """Into Kafka: a topic a table, the row's identity as key, JSON as value, the event time as timestamp; at a rate, or replayed."""
 
+import socket
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +15,7 @@ from delab.data.pace import Pace
 from delab.data.text import json_lines
 from delab.errors import Blocked, LabError
 
-FLUSH_SECONDS = 60
+SILENT_SECONDS = 30  # how long a broker may keep silent before its messages count as lost
 CONNECT_SECONDS = 10
 
 
@@ -36,6 +38,7 @@ def messages(table: Table, rows: RecordBatch) -> Iterator[Message]:
 
 def producer(servers: str) -> Any:
     """A producer that waits for all replicas and repeats nothing twice. Raises Blocked if no broker answers."""
+    check_reachable(servers)
     try:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
@@ -49,11 +52,52 @@ def producer(servers: str) -> Any:
             linger_ms=20,
             batch_size=1 << 17,
             bootstrap_timeout_ms=CONNECT_SECONDS * 1000,
+            request_timeout_ms=SILENT_SECONDS * 500,
+            delivery_timeout_ms=SILENT_SECONDS * 1000,
+            max_block_ms=SILENT_SECONDS * 1000,
         )
     except (KafkaError, ValueError, OSError) as error:
         raise Blocked(
             f"no Kafka broker answers at {servers}: {error}", "`lab status` shows where it runs, `lab up` starts it"
         ) from error
+
+
+@contextmanager
+def connected(servers: str) -> Iterator[Any]:
+    """A producer while it is needed; whatever the client complains of is raised as Blocked."""
+    client = producer(servers)
+    from kafka.errors import KafkaError
+
+    try:
+        yield client
+    except KafkaError as error:
+        abandon(client)
+        raise Blocked(f"Kafka at {servers} stopped answering: {error}", "see `lab logs`") from error
+    except BaseException:
+        abandon(client)
+        raise
+    client.close(timeout=SILENT_SECONDS)
+
+
+def abandon(client: Any) -> None:
+    """Close a producer without its messages: its own `close` would wait for them, fail, and do so again when Python ends."""
+    client.flush = lambda timeout=None: None
+    client.close(timeout=1)
+
+
+def check_reachable(servers: str) -> None:
+    """Raise Blocked if nothing listens at any of `host:port,…`, at once and without the client's own attempts."""
+    refused = ""
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS):
+                return
+        except ValueError:
+            raise LabError(f"expected a broker as HOST:PORT, got {server!r}", "for example --at 127.0.0.1:9092") from None
+        except OSError as error:
+            refused = str(error)
+    raise Blocked(f"no Kafka broker answers at {servers}: {refused}", "`lab status` shows where it runs, `lab up` starts it")
 
 
 @dataclass
@@ -75,7 +119,7 @@ class Sender:
                 sent += 1
             done += table.page
             report(table.name, done, page.rows.num_rows)
-        self.producer.flush(timeout=FLUSH_SECONDS)
+        self.producer.flush(timeout=2 * SILENT_SECONDS)
         self.check(sent)
         return sent
 
@@ -110,8 +154,5 @@ def send(
     timeless = [table.name for table in wanted if speed and not table.time]
     if timeless:
         raise LabError(f"{', '.join(timeless)} cannot be replayed: no event time", "use --rate, or choose others with --table")
-    client = producer(servers)
-    try:
+    with connected(servers) as client:
         return {table.name: Sender(client, data.name, Pace(rate, speed)).table(data, table, what, report) for table in wanted}
-    finally:
-        client.close(timeout=5)
