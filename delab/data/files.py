@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from delab import files
 from delab.data.arrow import RecordBatch, Schema
 from delab.data.model import PLANTED, Dataset, Recipe
 from delab.errors import Blocked, LabError
@@ -51,12 +52,25 @@ class Folder:
     def make(self, tables: Sequence[str] = (), report: Report = silent) -> dict[str, int]:
         """Make the tables (all, or those named); rows by table. Raises LabError for a folder of other things, Blocked if full."""
         wanted = [self.data.table(name).name for name in tables] or list(self.data.tables)
-        with full_disk_explained(self.path):
-            self.claim()
+        with full_disk_explained(self.path), self.claimed():
             return {name: sum(self.part(part, report) for part in self.parts(name)) for name in wanted}
 
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder this recipe's, hold it, and clear what a killed run left half-written."""
+        self.claim()
+        lock = files.free_lock(self.path / ".lock")
+        if lock is None:
+            raise Blocked(f"another command makes data in {self.path} just now", "let it end, or name another folder with --out")
+        try:
+            for draft in self.path.rglob(".*.new"):
+                draft.unlink()
+            yield
+        finally:
+            os.close(lock)
+
     def claim(self) -> None:
-        """Make the folder this recipe's."""
+        """Write down the recipe, unless the folder holds it already or something else."""
         said = json.dumps(
             {"dataset": self.data.name, "version": self.data.version, "format": self.kind, **asdict(self.recipe)}, indent=1
         )

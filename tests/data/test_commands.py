@@ -40,7 +40,7 @@ def test_make_writes_files_and_says_what(tmp_path: Path) -> None:
 
 def test_make_can_be_told_which_tables(tmp_path: Path) -> None:
     run("make", "retail", "--scale", 0.1, "--out", tmp_path / "out", "--table", "areas", "--table", "stores")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["areas", "done.jsonl", "recipe.json", "stores"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "areas", "done.jsonl", "recipe.json", "stores"]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,21 @@ def test_a_stopped_run_goes_on_where_it_stopped(kind: str, stop_at: int, tmp_pat
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+def test_what_a_killed_run_left_half_written_is_cleared(tmp_path: Path) -> None:
+    Folder(Stopping(), RECIPE, "csv", tmp_path / "out").make(["orders"])
+    left = tmp_path / "out/orders/.part-00000.csv.12345.new"
+    left.write_text("half")
+    Folder(Stopping(), RECIPE, "csv", tmp_path / "out").make(["orders"])
+    assert not left.exists()
+
+
+def test_two_runs_in_one_folder_are_one_too_many(tmp_path: Path) -> None:
+    one = Folder(Stopping(), RECIPE, "csv", tmp_path / "out")
+    with one.claimed(), pytest.raises(Blocked, match="another command makes data"):
+        Folder(Stopping(), RECIPE, "csv", tmp_path / "out").make()
+    assert one.make(["areas"]) == {"areas": 88}
+
+
 def test_a_finished_run_makes_nothing_again(tmp_path: Path) -> None:
     counts = Folder(Stopping(), RECIPE, "csv", tmp_path / "out").make()
     again = Stopping()
