@@ -11,12 +11,14 @@ from delab.data import Recipe, dataset
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
-def warehouse(name: str, recipe: Recipe) -> Ask:
-    """All tables of a data set as delivered; returns what asks a question of them."""
+def warehouse(name: str, recipe: Recipe, *, planted: bool = False) -> Ask:
+    """All tables of a data set as delivered, and the record of faults if asked; returns what asks a question of them."""
     data, session = dataset(name), duckdb.connect()
     session.execute("SET TimeZone = 'UTC'")
     for table in data.tables:
         session.register(table, data.rows(table, recipe))
+    if planted:
+        session.register("planted", data.planted(recipe))
 
     def ask(question: str) -> list[tuple[Any, ...]]:
         answer = session.sql(question).to_arrow_table()
@@ -26,5 +28,5 @@ def warehouse(name: str, recipe: Recipe) -> Ask:
 
 
 @pytest.fixture(scope="session")
-def open_warehouse() -> Callable[[str, Recipe], Ask]:
+def open_warehouse() -> Callable[..., Ask]:
     return warehouse

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from delab.data import Recipe, answer_key, dataset
 from delab.data.retail import zones
@@ -25,7 +27,7 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def ask(recipe: Recipe, open_warehouse: Callable[[str, Recipe], Ask]) -> Ask:
+def ask(recipe: Recipe, open_warehouse: Callable[..., Ask]) -> Ask:
     return open_warehouse("retail", recipe)
 
 
@@ -151,6 +153,35 @@ def test_the_snapshot_of_a_day(recipe: Recipe, ask: Ask, day: dt.date) -> None:
         WHERE changed_at < DATE '{day}' + 1
         QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY version DESC) = 1 ORDER BY 2""")
     assert truth(recipe, "customers_on", day=day) == theirs
+
+
+@given(scale=st.sampled_from([0.003, 0.05, 0.4, 2.0]), seed=st.integers(0, 2**63 - 1))
+@settings(max_examples=8, deadline=None)
+def test_every_answer_holds_at_any_scale_and_seed(open_warehouse: Callable[..., Ask], scale: float, seed: int) -> None:
+    recipe = Recipe(scale, seed)
+    ask = open_warehouse("retail", recipe)
+    plain = (test_order_totals, test_sales_by_store, test_sales_by_area, test_sales_by_product, test_monthly_revenue_in_euro)
+    histories = (test_customer_history, test_product_history, test_previous_city_and_segment)
+    for check in (*plain, *histories, test_sales_by_segment, test_pairs_bought_together, test_clean_totals):
+        check(recipe, ask)
+    test_sales_by_day(recipe, ask, "local_daily_sales", "timezone(time_zone, ordered_at)")
+    test_the_snapshot_of_a_day(recipe, ask, dt.date(2024, 7, 3))
+
+
+@given(seed=st.integers(0, 2**63 - 1), rate=st.sampled_from([0.01, 0.2, 1.0]))
+@settings(max_examples=8, deadline=None)
+def test_a_repaired_load_comes_to_the_clean_totals(open_warehouse: Callable[..., Ask], seed: int, rate: float) -> None:
+    data = dataset("retail")
+    recipe = data.recipe(0.5, seed, dict.fromkeys(data.faults, rate))
+    ask = open_warehouse("retail", recipe, planted=True)
+    for table, column, total in truth(recipe, "clean_totals"):
+        key = data.table(table).identity
+        value = f"coalesce(was, rows.{column}::varchar)::decimal(14,2)" if column else "1"
+        [(repaired,)] = ask(f"""
+            SELECT sum({value}) FROM (SELECT DISTINCT ON ({key}) * FROM {table}) AS rows
+            LEFT JOIN planted ON planted.key = rows.{key} AND planted."table" = '{table}' AND planted."column" = '{column}'
+            AND planted.fault <> 'duplicate'""")
+        assert abs(float(repaired or 0) - total) < 0.005
 
 
 def test_faults_do_not_change_the_truth() -> None:
