@@ -1,7 +1,7 @@
 """Make the environment: .venv with the locked, hash-checked core and the packs asked for. Standard library only.
 
-`.venv/delab.json` says what is installed, by the hashes of the locks. While something is being installed it says `busy`; an environment that
-is found busy was interrupted, and is made anew (the clients' caches make that quick).
+`.venv/delab.json` says what is installed, by the hashes of the locks. While something is being installed it says `busy`; an
+environment that is found busy was interrupted, and is made anew (the clients' caches make that quick).
 """
 
 import contextlib
@@ -69,10 +69,8 @@ def main(packs: list[str]) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 3
     except OSError as error:
-        print(
-            f"\nThe set-up stopped: {error}.\nWhat to do: see that this folder can be written and has room (df -h .), then repeat.",
-            file=sys.stderr,
-        )
+        fix = "see that this folder can be written and has room (df -h .), then repeat"
+        print(f"\nThe set-up stopped: {error}.\nWhat to do: {fix}.", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
         print("\nstopped; repeat the command to go on", file=sys.stderr)
@@ -113,9 +111,8 @@ def check_room() -> None:
     """Enough room on the disk, before anything is begun."""
     free = shutil.disk_usage(ROOT).free
     if free < ROOM:
-        raise SetupError(
-            f"The set-up needs {ROOM / 1e9:.1f} GB of free disk; {free / 1e9:.1f} GB are free.\nWhat to do: free some space, then repeat."
-        )
+        needs = f"The set-up needs {ROOM / 1e9:.1f} GB of free disk; {free / 1e9:.1f} GB are free."
+        raise SetupError(f"{needs}\nWhat to do: free some space, then repeat.")
 
 
 def make_environment() -> None:
@@ -202,9 +199,8 @@ def environment() -> dict[str, str]:
 
 def configured(option: str) -> str:
     """A setting of the person's pip.conf."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "get", f"global.{option}"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "pip", "config", "get", f"global.{option}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

@@ -34,7 +34,9 @@ for name in ("replica2", "replica1"):
 
 with engine("PRIMARY").connect() as primary:
     for name, state, lsn, age in lines:
-        query = "SELECT greatest(pg_current_wal_lsn() - CAST(:lsn AS pg_lsn), 0), (SELECT pg_current_wal_lsn() - restart_lsn FROM pg_replication_slots WHERE slot_name = :name)"
+        query = """
+            SELECT greatest(pg_current_wal_lsn() - CAST(:lsn AS pg_lsn), 0),
+                   (SELECT pg_current_wal_lsn() - restart_lsn FROM pg_replication_slots WHERE slot_name = :name)"""
         behind, retained = primary.execute(text(query), {"lsn": lsn, "name": name}).one()
         behind = None if lsn is None else int(behind)
         seconds = None if behind is None else 0 if behind == 0 else number(age)
