@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,7 +16,7 @@ from delab.data import answer_key, dataset, names
 from delab.data.files import Folder, Report
 from delab.data.model import Dataset, Recipe, Table
 from delab.data.sinks import FILES, SERVICES
-from delab.errors import LabError
+from delab.errors import Blocked, LabError
 
 app = typer.Typer(help="Practice data sets: what there is, and rows from a seed.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set; `lab data list` shows them.")]
@@ -139,11 +139,15 @@ def to_files(
 
 def to_postgres(data: Dataset, what: Recipe, at: str, schema: str, tables: list[str], report: Report) -> tuple[dict[str, int], str]:
     """Load tables."""
+    import psycopg2
+
     from delab.data.sinks import postgres
 
-    rows = postgres.load(
-        at, data.name, scale=what.scale, seed=what.seed, faults=dict(what.faults), tables=tables, schema=schema, report=report
-    )
+    chosen: dict[str, Any] = {"scale": what.scale, "seed": what.seed, "faults": dict(what.faults)}
+    try:
+        rows = postgres.load(at, data.name, **chosen, tables=tables, schema=schema, report=report)
+    except psycopg2.Error as error:
+        raise Blocked(f"PostgreSQL refused the data: {str(error).strip()}", "nothing was changed; see `lab logs`") from error
     return rows, f"PostgreSQL, schema {schema}"
 
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +155,13 @@ class Folder:
         names = []
         with full_disk_explained(self.path):
             for answer in self.data.answers().values():
-                truth = answer.compute(self.recipe, **answer.parameters)
+                pieces = answer.pieces(self.recipe)
+                first = next(pieces)
                 names.append(f"_answers/{answer.name}.{self.kind}")
-                with self.file(names[-1], truth.schema) as write:
-                    for batch in truth.to_batches():
-                        write(batch)
+                with self.file(names[-1], first.schema) as write:
+                    for piece in chain([first], pieces):
+                        for batch in piece.combine_chunks().to_batches():
+                            write(batch)
         return names
 
 

@@ -146,6 +146,14 @@ class Answer:
     meaning: str
     compute: Callable[..., ArrowTable]
     parameters: Mapping[str, Any] = field(default_factory=dict)  # the defaults, as also used for files
+    parts: Callable[..., Iterator[ArrowTable]] | None = None  # the same piece by piece, for an answer that grows with the scale
+
+    def pieces(self, recipe: Recipe) -> Iterator[ArrowTable]:
+        """The answer with its default parameters in pieces that fit into memory; at least one."""
+        if self.parts is None:
+            yield self.compute(recipe, **self.parameters)
+        else:
+            yield from self.parts(recipe, **self.parameters)
 
 
 class Dataset(ABC):

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import psycopg2
 import pytest
+from typer.testing import CliRunner
 
 from delab import templates
 from delab.data import Recipe, dataset
+from delab.data.commands import app
 from delab.data.sinks import postgres
 from delab.data.sinks.postgres import load
 from delab.errors import Blocked, LabError
@@ -117,6 +119,21 @@ def test_a_server_that_fails_ends_the_thread_too(server: str) -> None:
             postgres.copy(cursor, RETAIL, RETAIL.table("orders"), Recipe(140), "pg_temp")
     session.close()
     assert threading.active_count() == before
+
+
+def test_any_schema_name_will_do(server: str, session: psycopg2.extensions.connection) -> None:
+    load(server, "retail", scale=0.1, schema='User "X"', tables=["areas", "stores"])
+    assert rows(session, 'SELECT count(*) FROM "User ""X"""."stores"') == [(72,)]
+
+
+def test_a_refusal_is_explained_and_changes_nothing(server: str, session: psycopg2.extensions.connection) -> None:
+    rows(session, "CREATE ROLE guest LOGIN PASSWORD 'guest'; SELECT 1")
+    session.commit()
+    at = psycopg2.extensions.make_dsn(server, user="guest", password="guest")
+    done = CliRunner().invoke(app, ["make", "retail", "--scale", "0.1", "--to", "postgres", "--at", at, "--schema", "closed"])
+    assert isinstance(done.exception, Blocked)
+    assert "permission denied" in done.exception.message
+    assert rows(session, "SELECT to_regnamespace('closed')") == [(None,)]
 
 
 def test_no_server_is_explained() -> None:

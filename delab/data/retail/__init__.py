@@ -1,8 +1,8 @@
 """Retail sales: customers, products, stores, orders, lines, returns, payments. See `datasets/retail/`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from inspect import signature
+from inspect import isgeneratorfunction, signature
 from typing import Any
 
 from delab.data.arrow import ArrowTable, RecordBatch, pa
@@ -55,13 +55,20 @@ class Retail(Dataset):
         return {function.__name__: self.answer(function) for function in ANSWERS}
 
     def answer(self, function: Callable[..., Any]) -> Answer:
-        """One function of a world as an answer for a recipe."""
+        """One function of a world as an answer for a recipe; a generator gives its answer in pieces."""
         defaults = {name: value.default for name, value in list(signature(function).parameters.items())[1:]}
 
         def compute(recipe: Recipe, **parameters: Any) -> ArrowTable:
             return function(self.world(recipe), **parameters)
 
-        return Answer(function.__name__, function.__doc__ or "", compute, defaults)
+        def parts(recipe: Recipe, **parameters: Any) -> Iterator[ArrowTable]:
+            yield from function(self.world(recipe), **parameters)
+
+        def joined(recipe: Recipe, **parameters: Any) -> ArrowTable:
+            return pa.concat_tables(list(parts(recipe, **parameters)))
+
+        about = function.__name__, function.__doc__ or ""
+        return Answer(*about, joined, defaults, parts) if isgeneratorfunction(function) else Answer(*about, compute, defaults)
 
 
 DATASET = Retail("retail")

@@ -1,6 +1,7 @@
 """Truth about what changes: each version straight from its number, where a learner would compare rows or look at the next one."""
 
 import datetime as dt
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,21 +13,32 @@ from delab.data.retail.orders import World
 from delab.data.retail.places import CITIES
 from delab.data.rng import Ints
 
+BATCH = 65_536  # customers
 HALF = FIRST_DAY + dt.timedelta(366)
 
 
-def customer_history(world: World) -> ArrowTable:
+def everyone(world: World) -> Iterator[Ints]:
+    """The numbers of all customers, some at a time."""
+    for start in range(0, world.people.count, BATCH):
+        yield np.arange(start, min(start + BATCH, world.people.count), dtype=np.int64)
+
+
+def customer_history(world: World) -> Iterator[ArrowTable]:
     """Slowly changing dimension, type 2: a row a version, with [valid_from, valid_to)."""
-    who, k = world.people, np.arange(world.people.count, dtype=np.int64)
-    changes, parts = who.changes(k), []
-    for version in range(1, people.MOST + 2):
-        some = k[changes + 1 >= version]
-        state = who.at(some, np.full(len(some), version))
-        last = changes[some] + 1 == version
-        until = gaps(times(who.changed(some, version)), last)
-        columns = {"customer_id": whole(some + 1), "version": whole(state.version, 16), **tables.changing(world, some, state)}
-        parts.append(pa.table({**columns, "valid_from": times(state.since), "valid_to": until, "is_current": pa.array(last)}))
-    return pa.concat_tables(parts).sort_by([("customer_id", "ascending"), ("version", "ascending")])
+    for k in everyone(world):
+        versions = [versions_of(world, k, version) for version in range(1, people.MOST + 2)]
+        yield pa.concat_tables(versions).sort_by([("customer_id", "ascending"), ("version", "ascending")])
+
+
+def versions_of(world: World, k: Ints, version: int) -> ArrowTable:
+    """One version of those customers who have it."""
+    who = world.people
+    some = k[who.changes(k) + 1 >= version]
+    state = who.at(some, np.full(len(some), version))
+    last = who.changes(some) + 1 == version
+    until = gaps(times(who.changed(some, version)), last)
+    columns = {"customer_id": whole(some + 1), "version": whole(state.version, 16), **tables.changing(world, some, state)}
+    return pa.table({**columns, "valid_from": times(state.since), "valid_to": until, "is_current": pa.array(last)})
 
 
 def product_history(world: World) -> ArrowTable:
@@ -47,9 +59,15 @@ def product_history(world: World) -> ArrowTable:
     return pa.concat_tables(parts).sort_by([("product_id", "ascending"), ("version", "ascending")])
 
 
-def customer_previous(world: World) -> ArrowTable:
+def customer_previous(world: World) -> Iterator[ArrowTable]:
     """Type 3: the city and the segment now, and the ones before (none if they never changed)."""
-    who, k = world.people, np.arange(world.people.count, dtype=np.int64)
+    for k in everyone(world):
+        yield previous(world, k)
+
+
+def previous(world: World, k: Ints) -> ArrowTable:
+    """The same of some customers."""
+    who = world.people
     changes, country = who.changes(k), who.country(k)
     now = who.at(k, changes + 1)
     city, segment = np.full(len(k), -1), np.full(len(k), -1)
@@ -68,12 +86,16 @@ def customer_previous(world: World) -> ArrowTable:
     )
 
 
-def customers_on(world: World, day: dt.date = HALF) -> ArrowTable:
+def customers_on(world: World, day: dt.date = HALF) -> Iterator[ArrowTable]:
     """The customers registered by the end of a day in UTC, as they were then: a source's daily snapshot."""
-    who, k = world.people, np.arange(world.people.count, dtype=np.int64)
     end = ((day - FIRST_DAY).days + EPOCH_DAY + 1) * DAY - 1
-    version: Ints = who.version_at(k, np.full(len(k), end))
-    some = k[version > 0]
-    state = who.at(some, version[some])
-    columns = {"day": dates(np.full(len(some), end // DAY)), "customer_id": whole(some + 1), **tables.changing(world, some, state)}
-    return pa.table({**columns, "updated_at": times(state.since)})
+    for k in everyone(world):
+        version = world.people.version_at(k, np.full(len(k), end))
+        some = k[version > 0]
+        state = world.people.at(some, version[version > 0])
+        columns = {
+            "day": dates(np.full(len(some), end // DAY)),
+            "customer_id": whole(some + 1),
+            **tables.changing(world, some, state),
+        }
+        yield pa.table({**columns, "updated_at": times(state.since)})

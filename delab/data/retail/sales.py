@@ -56,19 +56,11 @@ def table(keys: dict[str, object], sums: Sums, keep: Ints) -> ArrowTable:
     return pa.table({**keys, **values, "amount": money(sums.amount[keep])})
 
 
-def order_totals(world: World) -> ArrowTable:
+def order_totals(world: World) -> Iterator[ArrowTable]:
     """Every order: how many lines, and what they cost."""
-    parts = [
-        pa.table(
-            {
-                "order_id": whole(heads.number + 1),
-                "lines": whole(np.bincount(lines.order)),
-                "total": money(world.totals(heads, lines)),
-            }
-        )
-        for heads, lines in batches(world)
-    ]
-    return pa.concat_tables(parts)
+    for heads, lines in batches(world):
+        total = money(world.totals(heads, lines))
+        yield pa.table({"order_id": whole(heads.number + 1), "lines": whole(np.bincount(lines.order)), "total": total})
 
 
 def by_day(world: World, day_of: Callable[[Heads], Ints]) -> ArrowTable:

@@ -56,7 +56,7 @@ def load(
         cursor.execute("\n".join(create_statements(data, wanted, what, schema)))
         counts = {table.name: copy(cursor, data, table, what, schema, report) for table in wanted}
         constraints = constraint_statements(data, wanted, what, schema, keys, references)
-        cursor.execute("\n".join([*constraints, *(f"ANALYZE {schema}.{table.name};" for table in wanted)]))
+        cursor.execute("\n".join([*constraints, *(f"ANALYZE {quoted(schema, table.name)};" for table in wanted)]))
     return counts
 
 
@@ -79,11 +79,16 @@ def connected(target: str | Connection) -> Iterator[Connection]:
         session.close()
 
 
+def quoted(*names: str) -> str:
+    """A name as SQL takes it, whatever is in it: `"public"."orders"`."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
 def create_statements(data: Dataset, tables: Iterable[Table], what: Recipe, schema: str) -> list[str]:
     """DDL of the bare tables."""
-    statements = [f"CREATE SCHEMA IF NOT EXISTS {schema};"] if schema != "public" else []
+    statements = [f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)};"] if schema != "public" else []
     for table in tables:
-        statements.append(f"DROP TABLE IF EXISTS {schema}.{table.name} CASCADE;")
+        statements.append(f"DROP TABLE IF EXISTS {quoted(schema, table.name)} CASCADE;")
         statements.append(create_statement(data, table, what, schema))
     return statements
 
@@ -95,8 +100,8 @@ def create_statement(data: Dataset, table: Table, what: Recipe, schema: str) -> 
     for field in delivered:
         known = {column.name: column for column in table.columns}.get(field.name)
         kind = TYPES[known.type] if known is not None and known.arrow == field.type else sql_type(field.type)
-        lines.append(f"  {field.name} {kind}{'' if field.nullable else ' NOT NULL'}")
-    return f"CREATE TABLE {schema}.{table.name} (\n" + ",\n".join(lines) + "\n);"
+        lines.append(f"  {quoted(field.name)} {kind}{'' if field.nullable else ' NOT NULL'}")
+    return f"CREATE TABLE {quoted(schema, table.name)} (\n" + ",\n".join(lines) + "\n);"
 
 
 def sql_type(kind: DataType) -> str:
@@ -111,24 +116,25 @@ def constraint_statements(
 ) -> list[str]:
     """Primary keys first, then foreign keys, each only where the delivered rows keep it."""
     keyed = [table for table in tables if keys and data.unique(table.name, what)]
-    statements = [f"ALTER TABLE {schema}.{table.name} ADD PRIMARY KEY ({', '.join(table.key)});" for table in keyed]
+    statements = [
+        f"ALTER TABLE {quoted(schema, table.name)} ADD PRIMARY KEY ({', '.join(map(quoted, table.key))});" for table in keyed
+    ]
     names = {table.name for table in keyed}
     for table in tables if references else ():
         for column in table.columns:
             parent, _, key = column.references.partition(".")
             if parent in names and data.sound(table.name, column.name, what):
-                statements.append(
-                    f"ALTER TABLE {schema}.{table.name} ADD FOREIGN KEY ({column.name}) REFERENCES {schema}.{parent} ({key});"
-                )
+                child, key_there = quoted(schema, table.name), f"{quoted(schema, parent)} ({quoted(key)})"
+                statements.append(f"ALTER TABLE {child} ADD FOREIGN KEY ({quoted(column.name)}) REFERENCES {key_there};")
     return statements
 
 
 def copy(cursor: Any, data: Dataset, table: Table, what: Recipe, schema: str, report: Report = silent) -> int:
     """COPY all rows of one table; how many there were."""
-    columns = ", ".join(data.schema(table.name, what).names)
+    columns = ", ".join(map(quoted, data.schema(table.name, what).names))
     feed = Feed(buffers(data, table, what, report))
     with feed.running(threaded=data.units(table.name, what) > table.page):
-        cursor.copy_expert(f"COPY {schema}.{table.name} ({columns}) FROM STDIN (FORMAT csv)", feed, size=1 << 18)
+        cursor.copy_expert(f"COPY {quoted(schema, table.name)} ({columns}) FROM STDIN (FORMAT csv)", feed, size=1 << 18)
     return int(cursor.rowcount)
 
 
