@@ -1,4 +1,4 @@
-"""`lab data list | describe | make | answer | card`."""
+"""`lab data list | describe | make | answer | planted | card`."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from delab import paths
 from delab.data import answer_key, dataset, names
 from delab.data.files import Folder, Report
 from delab.data.model import Dataset, Recipe, Table
-from delab.data.sinks import FILES, SERVICES
+from delab.data.sinks import FILES, SERVICES, csv
 from delab.errors import Blocked, LabError
 
 app = typer.Typer(help="Practice data sets: what there is, and rows from a seed.", no_args_is_help=True)
@@ -206,6 +206,28 @@ def answer(
         grid.add_row(*("" if value is None else str(value) for value in row.values()))
     console().print(grid, soft_wrap=False)
     console().print(f"{min(rows, truth.num_rows):,} of {truth.num_rows:,} rows")
+
+
+@app.command()
+def planted(
+    name: Name,
+    fault: Annotated[list[str], typer.Option(metavar="NAME=RATE", help="As given to `make`; may be given again.")],
+    scale: Scale = 1.0,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Write the whole record to this CSV file.")] = None,
+) -> None:
+    """Show how many faults a recipe plants and where: the same that `make` plants, wherever the rows went."""
+    data = dataset(name)
+    record = data.planted(data.recipe(scale, seed, parsed_faults(data, fault)))
+    grid = grid_of("fault", "table", "column", "planted")
+    for row in record.group_by(["fault", "table", "column"]).aggregate([([], "count_all")]).to_pylist():
+        grid.add_row(row["fault"], row["table"], row["column"], f"{row['count_all']:,}")
+    console().print(grid, soft_wrap=False)
+    if out:
+        with csv.writing(out, record.schema) as write:
+            for batch in record.to_batches():
+                write(batch)
+        console().print(f"wrote {record.num_rows:,} to {out}")
 
 
 @app.command()

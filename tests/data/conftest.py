@@ -5,8 +5,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, settings
 
 from delab.data import Recipe, dataset
+
+settings.register_profile("delab", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # slow machines are no failure
+settings.load_profile("delab")
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 

@@ -71,6 +71,14 @@ def test_a_missing_server_is_explained() -> None:
     assert isinstance(done.exception, Blocked)
 
 
+def test_planted_shows_and_writes_the_record(tmp_path: Path) -> None:
+    done = run("planted", "retail", "--fault", "orphan_key=0.1", "--out", tmp_path / "record.csv")
+    lines = (tmp_path / "record.csv").read_text().splitlines()
+    assert lines[0] == '"fault","table","column","key","was","is"'
+    assert f"wrote {len(lines) - 1:,} to" in done.output
+    assert "product_id" in done.output
+
+
 def test_answer_shows_the_truth() -> None:
     done = run("answer", "retail", "store_sales", "--rows", 3)
     assert "3 of " in done.output
