@@ -16,7 +16,8 @@ import psutil
 from rich.console import Console
 from rich.text import Text
 
-from delab import bootstrap, packs, paths, ports
+from delab import bootstrap, paths, ports
+from delab import compiler as c_compiler
 
 State = Literal["ok", "note", "wrong"]
 MARKS: dict[State, tuple[str, str]] = {"ok": ("✔", "green"), "note": ("•", "yellow"), "wrong": ("✘", "red")}
@@ -155,8 +156,7 @@ def certificates() -> Finding:
 
 def compiler() -> Finding:
     """A C compiler, for labs in C."""
-    found = [name for name in packs.COMPILERS if shutil.which(name)]
-    return Finding("C compiler", "ok", found[0] if found else "none: labs in C bring one as a package")
+    return Finding("C compiler", "ok", c_compiler.system() or "none: labs in C bring one as a package")
 
 
 def docker() -> Finding:

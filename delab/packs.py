@@ -1,13 +1,10 @@
 """Packs: what a lab's services need beyond the core, installed when a lab first asks for it."""
 
-import shutil
 import sys
 from collections.abc import Iterable
 
-from delab import bootstrap
+from delab import bootstrap, compiler
 from delab.errors import Blocked
-
-COMPILERS = ("cc", "gcc", "clang")
 
 
 def ensure(packs: Iterable[str]) -> None:
@@ -19,7 +16,7 @@ def ensure(packs: Iterable[str]) -> None:
 
 def needed(pack: str) -> bool:
     """Whether this machine lacks what a pack brings: the compiler is only for those that have none."""
-    return pack != "c" or not any(shutil.which(name) for name in COMPILERS)
+    return pack != "c" or not compiler.system()
 
 
 if __name__ == "__main__":
