@@ -30,7 +30,8 @@ def start(console: Console, subject: lab.Lab) -> None:
         with console.status(f"starting {', '.join(subject.about.services)}"):
             stack = stack_of(subject)
         for node in stack:
-            console.print(f" {node.name}: ready on port {node.endpoint.port}", style="green")
+            state = "ready on port" if node.service.started else "yours to make, on port"
+            console.print(f" {node.name}: {state} {node.endpoint.port}", style="green" if node.service.started else "")
     told = f"{len(copied)} files of the starter are in" if copied else "your files are untouched in"
     console.print(f"Lab {subject.number}, {subject.about.title}: {told} {report.short(subject)}\n", style="bold")
     report.show_task(console, subject)

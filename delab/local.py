@@ -169,11 +169,15 @@ class LocalStack:
         """Bring up all services at once, then wait for each to answer and to find the others."""
         with self.lock() as descriptor:
             self.start_links()
-            started = [(node, node.launch(descriptor)) for node in self]
+            started = [(node, node.launch(descriptor)) for node in self.supervised()]
             for node, child in started:
                 node.wait_ready(child)
-            for node in self:
+            for node in self.supervised():
                 self.wait_joined(node)
+
+    def supervised(self) -> list[LocalNode]:
+        """The nodes that we start, without those that are the learner's to make."""
+        return [node for node in self if node.service.started]
 
     def wait_joined(self, node: LocalNode) -> None:
         """Wait until a service has found those that it follows. Raises Blocked with its log."""

@@ -26,7 +26,7 @@ def up(console: Console) -> None:
     for subject, _ in stacks():
         stack = templates.live(course.plan(subject))
         stack.start()
-        console.print(f"lab {subject.number}: {', '.join(node.name for node in stack)} ready", style="green")
+        console.print(f"lab {subject.number}: {', '.join(node.name for node in stack.supervised())} ready", style="green")
         started += 1
     if not started:
         console.print("No lab has been started yet: make lab-2 starts one, make labs lists them.")
@@ -64,7 +64,8 @@ def status_row(subject: lab.Lab, node: LocalNode) -> tuple[str | Text, ...]:
     """One service: state, endpoint, proportional set size in MB."""
     found = node.process()
     if found is None:
-        return str(subject.number), node.name, Text("down", style="red"), "", ""
+        state = Text("down", style="red") if node.service.started else Text("yours to start", style="bright_black")
+        return str(subject.number), node.name, state, "", ""
     state = Text("paused", style="yellow") if process.stopped(found) else Text("not ready", style="yellow")
     if not process.stopped(found) and node.ready():
         state = Text("ready", style="green")

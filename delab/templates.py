@@ -170,9 +170,11 @@ def initialise(stack: LocalStack, plan: Plan) -> None:
     stack.layout = Layout.choose(plan.services)
     stack.start_links()
     for node in stack:
-        files.make_folder(node.place.folder, paths.service_user())
-        node.service.create(node.place)
-        node.start()
+        for folder in (node.place.folder, *(node.place.folder / name for name in node.service.folders)):
+            files.make_folder(folder, paths.service_user())
+        if node.service.started:
+            node.service.create(node.place)
+            node.start()
 
 
 def fill(stack: LocalStack, plan: Plan) -> None:
@@ -188,7 +190,7 @@ def fill(stack: LocalStack, plan: Plan) -> None:
 
 def close(stack: LocalStack) -> None:
     """Let every service settle, stop all, and keep nothing of this run: logs, records, links."""
-    for node in stack:
+    for node in stack.supervised():
         node.service.settle(node.place)
     for node in stack:
         node.stop()

@@ -98,7 +98,15 @@ class Program:
     """A learner's program while it runs. Use it as a context manager: leaving ends it and all that it started."""
 
     def __init__(
-        self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], mark: Path, limits: Limits, stdin: str | None
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        mark: Path,
+        limits: Limits,
+        stdin: str | None,
+        interactive: bool = False,
     ) -> None:
         self.shown = " ".join(shown(part, folder) for part in command)
         self.folder, self.mark, self.limits = folder, mark, limits
@@ -108,7 +116,7 @@ class Program:
         self.child = subprocess.Popen(
             [*process.launcher(plan), *command],
             env={**environment, "DELAB_RUN": str(mark), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if interactive or stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -129,6 +137,13 @@ class Program:
     def pid(self) -> int:
         """Its process id."""
         return self.child.pid
+
+    def say(self, text: str) -> None:
+        """Write to the standard input of an interactive program; one that has ended does not hear it."""
+        assert self.child.stdin
+        with suppress(OSError):
+            self.child.stdin.write(text.encode())
+            self.child.stdin.flush()
 
     def feed(self, text: str) -> None:
         """Write its standard input and close it."""
@@ -180,6 +195,9 @@ class Program:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
         code = self.child.wait()
+        if self.child.stdin:
+            with suppress(OSError):
+                self.child.stdin.close()
         for stream in (self.out, self.err):
             if threading.current_thread() is not stream.thread:
                 stream.thread.join(0.5)

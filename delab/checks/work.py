@@ -58,12 +58,24 @@ class Work:
             return program.wait()
 
     def start_command(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str | None = None, **limits: Any
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        interactive: bool = False,
+        **limits: Any,
     ) -> Program:
-        """Start any command in the learner's place: same folder, variables and limits."""
+        """Start any command in the learner's place: same folder, variables and limits. An interactive one hears `say(text)`."""
         variables = {**clean_environment(), **self.environment, **(env or {})}
         return Program(
-            command, folder=self.folder, environment=variables, mark=self.run_folder, limits=Limits(**limits), stdin=stdin
+            command,
+            folder=self.folder,
+            environment=variables,
+            mark=self.run_folder,
+            limits=Limits(**limits),
+            stdin=stdin,
+            interactive=interactive,
         )
 
     def run_command(self, command: Sequence[str], **options: Any) -> Run:

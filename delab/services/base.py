@@ -38,6 +38,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The base of all kinds: fields are the options that a lab.toml can set."""
 
     name: str
+    started: bool = True  # false: there are a folder and a port for it, but the learner makes and starts it
+    folders: tuple[str, ...] = ()  # empty folders beside its data, each told to the learner's programs by its name in capitals
 
     packs: ClassVar[tuple[str, ...]] = ()  # packs of locked packages that it needs
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
@@ -94,7 +96,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def variables(self, place: Place) -> dict[str, str]:
         """What a learner's program is told of it."""
         prefix = self.name.upper()
-        return {f"{prefix}_HOST": "127.0.0.1", f"{prefix}_PORT": str(place.port)}
+        return {f"{prefix}_HOST": "127.0.0.1", f"{prefix}_PORT": str(place.port), **self.folder_variables(place)}
+
+    def folder_variables(self, place: Place) -> dict[str, str]:
+        """Where the folders beside its data are."""
+        return {folder.upper(): str(place.folder / folder) for folder in self.folders}
 
     def tools(self) -> Path | None:
         """A folder of the service's own command-line tools, for the learner's PATH."""

@@ -190,7 +190,7 @@ class Service(Base, frozen=True, kw_only=True):
         }
         if self.follows:
             found[f"{self.follows.upper()}_PORT"] = str(place.peers[self.follows])
-        return {f"{prefix}_{key}": value for key, value in found.items()}
+        return {f"{prefix}_{key}": value for key, value in found.items()} | self.folder_variables(place)
 
     def tools(self) -> Path | None:
         """psql, pg_ctl, pg_basebackup, …, fit for the person that calls them."""
