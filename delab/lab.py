@@ -125,8 +125,8 @@ def read(folder: Path) -> Lab:
 
 
 def folders() -> list[Path]:
-    """The folders of all labs, by number."""
-    return sorted(path for path in paths.labs().glob("[0-9]*-*") if path.is_dir())
+    """The folders of all labs, by number; one that has no lab.toml yet is no lab yet."""
+    return sorted(path.parent for path in paths.labs().glob("[0-9]*-*/lab.toml"))
 
 
 def everything() -> list[Lab]:
