@@ -83,9 +83,9 @@ def times_faker(table: str, maker: Callable[[Any, int], tuple[Any, ...]]) -> flo
     """Seconds a row of Faker over seconds a row of ours."""
     from faker import Faker
 
-    data, recipe, fake = dataset("retail"), Recipe(350), Faker()
+    data, recipe, fake = dataset("retail"), Recipe(1000), Faker()
     page = data.table(table).page
-    starts = range(0, 4 * page, page)
+    starts = range(0, 24 * page, page)
     fake.seed_instance(1)
 
     def ours() -> int:

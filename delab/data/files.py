@@ -23,7 +23,7 @@ from delab.data.arrow import RecordBatch, Schema
 from delab.data.model import PLANTED, Dataset, Recipe
 from delab.errors import Blocked, LabError
 
-PART_PAGES = 64
+PART_PAGES = 128
 Report = Callable[[str, int, int], None]  # table, units done so far, rows just made
 
 

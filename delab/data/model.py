@@ -56,7 +56,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: tuple[str, ...]  # primary key
     identity: str
     time: str = ""  # the column that a replay goes by, in ascending order; none for a table without one
-    page: int = 16_384  # units (see Dataset.units) that are made, written and resumed together
+    page: int = 8_192  # units (see Dataset.units) that are made, written and resumed together
 
     def column(self, name: str) -> Column:
         """The column of that name. Raises KeyError."""

@@ -49,10 +49,18 @@ def busy() -> Floats:
 
 
 def order_times(draws: Draws, numbers: Ints, count: int) -> Ints:
-    """The times of orders `numbers` (from 0) of `count`: ascending, each in its own 1/count of all activity."""
+    """The times of orders `numbers` (from 0, ascending) of `count`: ascending, each in its own 1/count of all activity."""
     cumulative = busy()
     position: NDArray[np.float64] = (numbers + draws.unit(numbers)) / count * cumulative[-1]
-    hour = np.minimum(np.searchsorted(cumulative, position, side="right") - 1, DAYS * 24 - 1)
+    hour = hours(position, cumulative)
     inside = (position - cumulative[hour]) / (cumulative[hour + 1] - cumulative[hour])
     at: Ints = START + hour * HOUR + np.minimum((inside * HOUR).astype(np.int64), HOUR - 1)
     return at
+
+
+def hours(position: Floats, cumulative: Floats) -> Ints:
+    """In which hour each position lies; positions ascend, so it is the few hours that are looked up among the many positions."""
+    first, last = (int(np.searchsorted(cumulative, end, side="right")) - 1 for end in (position[0], position[-1]))
+    last = min(last, len(cumulative) - 2)
+    begins = np.searchsorted(position, cumulative[first + 1 : last + 1], side="left")
+    return np.repeat(np.arange(first, last + 1), np.diff(begins, prepend=0, append=len(position)))

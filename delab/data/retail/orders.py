@@ -10,12 +10,11 @@ from delab.data.model import Recipe
 from delab.data.retail import clock, goods, people
 from delab.data.retail.clock import DAY, DAYS, HOUR, SECOND, START
 from delab.data.retail.places import CITIES, COUNTRIES, WHOLE, geography
-from delab.data.rng import Bools, Draws, Ints, Weights, scaled
+from delab.data.rng import Bits, Bools, Draws, Ints, Weights, scaled
 
 SLOTS = 10  # line ids of an order: id * 10 + line number
 LINES = Weights.of((26, 25, 18, 12, 8, 5, 4, 2))  # 1 to 8 lines
-QUANTITIES = np.array((1, 2, 3, 4, 6, 10, 12), np.int64)
-QUANTITY_WEIGHTS = Weights.of((640, 190, 70, 40, 30, 20, 10))
+QUANTITIES = np.repeat((1, 2, 3, 4, 6, 10, 12), (655, 195, 72, 41, 31, 20, 10))  # 1024, as often as each is drawn
 WEB, COMPLETED, CANCELLED = 0.35, 0, 1
 STATUS = ("completed", "cancelled")
 METHODS = ("card", "bank transfer", "wallet", "cash on delivery", "voucher")
@@ -39,6 +38,8 @@ class Heads:
     @cached_property
     def at(self) -> Ints:
         """When, in µs."""
+        if not len(self.number):
+            return self.number
         return clock.order_times(self.draws("at"), self.number, self.world.orders)
 
     @cached_property
@@ -144,18 +145,20 @@ class World:
         order = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
         line = np.arange(1, len(order) + 1, dtype=np.int64) - first[order]
         slot = (heads.number * SLOTS)[order] + line
-        product = self.baskets(slot, line, first, order)
-        quantity = QUANTITIES[self.draws("order_lines", "quantity").pick(slot, QUANTITY_WEIGHTS)]
+        bits = self.draws("order_lines", "bits").bits(slot)  # 24 for the basket, 10 for the quantity, 30 for the companion
+        product = self.baskets(slot, line, first, order, bits)
+        quantity = QUANTITIES[(bits >> np.uint64(24)) & np.uint64(1023)]
         cell = product * self.products.width + self.products.by_day[product * (DAYS + 1) + price_day(heads.at)[order]]
         price = self.price_lists[(heads.country * self.products.price.size)[order] + cell]
         return Lines(order, slot, line, product, quantity, price, self.discounts(heads, order, cell, quantity * price))
 
-    def baskets(self, slot: Ints, line: Ints, first: Ints, order: Ints) -> Ints:
+    def baskets(self, slot: Ints, line: Ints, first: Ints, order: Ints, bits: Bits) -> Ints:
         """Products: the first by Zipf's law; each other one, with probability 0.45, one of the three that go with the first."""
         own = self.draws("order_lines", "product").pick(slot, self.products.popularity)
-        bits = self.draws("order_lines", "companion").bits(slot)
         goes_with = (line > 1) & ((bits & np.uint64(0xFFFFFF)) < np.uint64(int(0.45 * 0x1000000)))
-        companion = own[first][order] ^ (1 + ((bits >> np.uint64(34)) % np.uint64(3)).view(np.int64))
+        which = bits >> np.uint64(34)
+        which -= which // np.uint64(3) * np.uint64(3)  # what % 3 gives, at a third of its time
+        companion = own[first][order] ^ (1 + which.view(np.int64))
         return np.where(goes_with, companion, own)
 
     @cached_property
