@@ -35,7 +35,8 @@ def start(console: Console, subject: lab.Lab) -> None:
     told = f"{len(copied)} files of the starter are in" if copied else "your files are untouched in"
     console.print(f"Lab {subject.number}, {subject.about.title}: {told} {report.short(subject)}\n", style="bold")
     report.show_task(console, subject)
-    console.print(f"\nThe whole story: labs/{subject.slug}/README.md   Check your work: make verify-{subject.number}", style="bold")
+    console.print(f"\nThe whole story: labs/{subject.slug}/README.md", style="bold")
+    console.print(f"Check your work: make verify-{subject.number}", style="bold")
 
 
 def hint(console: Console, subject: lab.Lab, all_of_them: bool) -> None:
@@ -85,6 +86,7 @@ def run(subject: lab.Lab, command: list[str]) -> None:
     """Become the program, in the learner's folder."""
     if not subject.work.is_dir():
         raise LabError(f"lab {subject.number} has not been started", f"make lab-{subject.number}")
+    command = command[1:] if command[0] == "--" else command
     variables = environment(subject)
     os.chdir(subject.work)
     try:

@@ -80,7 +80,8 @@ def next_steps(lab: Lab, result: Result, trouble: CheckResult | None) -> Iterabl
     if result.verdict == Verdict.PASSED:
         yield f"Compare with the reference: make solution-{number}. The next lab: make labs."
     elif result.verdict == Verdict.FAILED:
-        yield f"Verify again: make verify-{number}. The same data again: lab verify {number} --seed {result.seed}"
+        yield f"Verify again: make verify-{number}"
+        yield f"With the same data: lab verify {number} --seed {result.seed}"
     elif result.verdict == Verdict.NOT_STARTED:
         yield f"Nothing in {short(lab)} differs from the starter. Begin with: make lab-{number}"
     else:

