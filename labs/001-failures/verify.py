@@ -1,0 +1,265 @@
+"""Checks of lab 1: deliver() under failures by script, ingest under failing system calls, signals, kills and power cuts."""
+
+import json
+from typing import Any
+
+import judge_deliver as judge
+import judge_ingest as ingest
+import pytest
+from faults.flaky_service import Scenario
+from scenarios import Maker
+
+from delab.checks import expect, fail, main, show
+
+RECORDS = 100  # of the check of delays: enough that chance cannot fail it (less than once in 10^11)
+
+
+@pytest.fixture
+def maker(seed, request) -> Maker:
+    """Records and faults from this verification's seed, others for each check."""
+    return Maker(f"{seed} {request.node.name}")
+
+
+# deliver()
+
+
+def test_transient_is_retried(work, maker):
+    """deliver() sends a record again after a transient failure, `attempts` times at most; each record is stored once, in order."""
+    scenario = maker.interruption()
+    judge.play(work, scenario)
+    slept = [event for event in scenario.events if event.what == "sleep"]
+    if len(scenario.sends()) > len(scenario.lines) and not slept:
+        fail(expected="a call of sleep() before each retry", seen="records were sent again at once, or after a pause of your own")
+    judge.returned(scenario)
+    expect(not scenario.dead(), expected="no dead letter: each record gets through in the end", seen=show(scenario.dead()[:1]))
+    judge.stored_once(scenario)
+
+
+def test_gives_up(work, maker):
+    """A record that fails `attempts` times with transient failures is dead-lettered with its reason; the others are delivered."""
+    scenario = maker.outage()
+    judge.play(work, scenario)
+    judge.returned(scenario)
+    judge.stored_once(scenario, without=list(scenario.script))
+    attempts = int(scenario.policy["attempts"])
+    for name, faults in scenario.script.items():
+        sent = len(scenario.sends(name))
+        expect(sent == attempts, expected=f"attempts={attempts} sends of record {name}", seen=f"{sent}")
+        judge.set_aside(
+            scenario, judge.line_of(scenario, name), kind="transient", attempts=attempts, words=faults[attempts - 1].says
+        )
+    no_more_dead(scenario, len(scenario.script))
+
+
+def test_poison_is_set_aside(work, maker):
+    """A record that the service refuses, or a line that is none, is dead-lettered at once with its reason; the others are delivered."""
+    scenario = maker.bad_data()
+    judge.play(work, scenario)
+    for name, faults in scenario.script.items():
+        sent = len(scenario.sends(name))
+        expect(sent <= 1, expected=f"one send of record {name}", seen=f"{sent}: {faults[0]} was retried, and will never succeed")
+    judge.returned(scenario)
+    broken = [line for line in scenario.lines if not isinstance(judge.read(line), dict) or "id" not in judge.read(line)]
+    strange = [event.entry for event in scenario.sends() if event.id not in "".join(scenario.lines) or event.entry in broken]
+    expect(not strange, expected="only JSON objects with an id are sent", seen=f"send got {show(strange[:1])}")
+    judge.stored_once(scenario, without=list(scenario.script))
+    for name, faults in scenario.script.items():
+        judge.set_aside(scenario, judge.line_of(scenario, name), kind="poison", attempts=1, words=faults[0].says)
+    for line in broken:
+        judge.set_aside(scenario, line, kind="poison", attempts=0, words="")
+    no_more_dead(scenario, len(scenario.script) + len(broken))
+
+
+def no_more_dead(scenario: Scenario, count: int) -> None:
+    """Nothing was set aside that could have been delivered."""
+    dead = len(scenario.dead())
+    expect(dead == count, expected=f"{count} dead letters", seen=f"{dead}")
+
+
+def test_permanent_stops(work, maker):
+    """A failure that no record would get past stops the run at once: no retry, no dead letter, the error goes to the caller."""
+    scenarios = maker.stopping(maker.permanent())
+    judge.play(work, *scenarios)
+    for scenario in scenarios:
+        judge.stopped_at(scenario)
+
+
+def test_nothing_is_swallowed(work, maker):
+    """Errors of unknown type, errors of dead_letter(), KeyboardInterrupt and SystemExit come out of deliver() as they are."""
+    unknown, full, interrupted = maker.stopping(maker.unknown()), maker.store_is_full(), maker.interrupted()
+    judge.play(work, *unknown, full, *interrupted)
+    for scenario in unknown:
+        judge.stopped_at(scenario)
+    judge.raised_to_caller(full, "the error of dead_letter() (No space left on device) reaches the caller")
+    for scenario in interrupted:
+        what = scenario.sleep_fails or next(event.fault for event in scenario.sends() if event.fault)
+        where = "sleep()" if scenario.sleep_fails else "send()"
+        expected = f"{what.name} in {where} ends the run at once: somebody wants it to end"
+        raised = scenario.outcome.get("raised")
+        after = scenario.sends()[4:]
+        expect(not scenario.dead(), expected=expected, seen=f"a dead letter: {show(scenario.dead()[:1])}")
+        expect(raised and not after, expected=expected, seen=f"it was caught as if it were a failure; {len(after)} more sends")
+        judge.raised_to_caller(scenario, expected)
+
+
+def test_delays_grow_to_a_cap(work, maker, evidence):
+    """Before retry n deliver() sleeps at most min(cap, base·2ⁿ⁻¹) seconds, and that bound is made use of."""
+    scenario = maker.delays(RECORDS)
+    judge.play(work, scenario)
+    base, cap = scenario.policy["base"], scenario.policy["cap"]
+    found = by_retry(scenario)
+    numbers = f"base={base:.3f}, cap={cap:.3f}"
+    for retry, delays in found.items():
+        bound = min(cap, base * 2 ** (retry - 1))
+        capped = ", the cap" if bound == cap else ""
+        expected = f"between 0 and {bound:.3f} s{capped} before retry {retry} ({numbers})"
+        seen = f"{max(delays):.3f} s" + (": the delay is not capped" if capped and max(delays) > bound else "")
+        expect(max(delays) <= bound * (1 + 1e-9) and min(delays) >= 0, expected=expected, seen=seen)
+        expected = f"some of {len(delays)} delays before retry {retry} above {bound / 2:.3f} s ({numbers})"
+        expect(max(delays) > bound / 2, expected=expected, seen=f"{max(delays):.3f} s at most: the delays do not double")
+    points = [(float(retry), delay) for retry, delays in found.items() for delay in delays[:1]]
+    bounds = [(float(retry), min(cap, base * 2 ** (retry - 1))) for retry in found]
+    evidence.plot("Delays of one record", "retry", "seconds", {"bound": bounds, "your delay": points})
+
+
+def by_retry(scenario: Scenario) -> dict[int, list[float]]:
+    """The delays before the first, second, … retry. Fails if there is none."""
+    found: dict[int, list[float]] = {}
+    for retry, seconds in scenario.pauses():
+        found.setdefault(retry, []).append(seconds)
+    retries = int(scenario.policy["attempts"]) - 1
+    whole = list(found) == list(range(1, retries + 1)) and all(len(delays) == RECORDS for delays in found.values())
+    counts = {retry: len(delays) for retry, delays in found.items()}
+    expect(whole, expected=f"{RECORDS} records with {retries} retries each", seen=f"retries by number: {counts}")
+    return found
+
+
+def test_delays_are_jittered(work, maker):
+    """The delays are spread over the whole range from 0 to the bound, and differ from one process to the next."""
+    first = maker.delays(RECORDS)
+    second = Scenario(first.lines, first.script, first.policy)
+    judge.play(work, first)
+    judge.play(work, second)
+    base, cap = first.policy["base"], first.policy["cap"]
+    for retry, delays in by_retry(first).items():
+        bound = min(cap, base * 2 ** (retry - 1))
+        expected = f"{RECORDS} delays before retry {retry} spread over 0 to {bound:.3f} s"
+        expect(len(set(delays)) > 1, expected=expected, seen=f"all are {delays[0]:.3f} s: no jitter")
+        empty = [place for place in range(4) if not any(place <= 4 * delay / bound <= place + 1 for delay in delays)]
+        seen = f"all between {min(delays):.3f} and {max(delays):.3f} s; none in part {[place + 1 for place in empty]} of four"
+        expect(not empty, expected=expected, seen=seen)
+    seen = "the same delays: the random numbers have a fixed seed, and all workers retry at the same moment"
+    expect(first.pauses() != second.pauses(), expected="other delays in another process", seen=seen)
+
+
+def test_retry_budget(work, maker):
+    """One run makes at most `budget` retries; a transient failure that would need one more stops it, and reaches the caller."""
+    scenario = maker.dead_service()
+    judge.play(work, scenario)
+    attempts, budget = int(scenario.policy["attempts"]), int(scenario.policy["budget"])
+    retries = sum(event.attempt > 1 for event in scenario.sends())
+    expected = f"{budget} retries in the whole run (budget={budget}), then the end"
+    seen = f"{retries} retries, {len(scenario.sends())} sends to a service that is down"
+    expect(retries <= budget, expected=expected, seen=f"{seen}: no budget")
+    expect(retries == budget, expected=expected, seen=seen)
+    dead = len(scenario.dead())
+    given_up = budget // (attempts - 1)
+    expect(dead == given_up, expected=f"{given_up} dead letters before the budget is used up", seen=f"{dead}")
+    judge.raised_to_caller(scenario, "the failure that would need one more retry reaches the caller")
+    expect(scenario.made[scenario.sends()[-1].id] == 1 + budget % (attempts - 1), expected=expected, seen=f"{seen}; it went on")
+
+
+def test_failures_are_logged(work, maker):
+    """Each failure is one line of JSON on standard error with event, id, attempt, kind, error and action."""
+    scenario = maker.everything()
+    text = judge.play(work, scenario)
+    lines, wanted = judge.logged(text), judge.failures(scenario)
+    example = '{"event": "failure", "id": …, "attempt": …, "kind": …, "error": …, "action": …}'
+    told = f"the last it printed:\n{show(text[-300:])}" if text.strip() else "it printed nothing"
+    expect(lines, expected=f"lines such as {example} on standard error", seen=f"none; {told}")
+    for line in lines:
+        missing = [key for key in ("id", "attempt", "kind", "error", "action") if key not in line]
+        expect(not missing, expected=f"a line such as {example}", seen=f"no {', '.join(missing)} in {show(json.dumps(line))}")
+    compare_log([tuple(line[key] for key in ("id", "attempt", "kind", "action", "error")) for line in lines], wanted)
+
+
+def compare_log(lines: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> None:
+    """Line by line."""
+    for line, truth in zip(lines, wanted, strict=False):
+        expected = "the line of id {}, attempt {}, kind {}, action {}, error {}…".format(*truth)
+        expect(line[:4] == truth[:4], expected=expected, seen="id {}, attempt {}, kind {}, action {}".format(*line))
+        named = isinstance(line[4], str) and line[4].strip() and truth[4] in line[4]
+        expect(named, expected=f"an error that names its class, {truth[4]}", seen=f"error {show(json.dumps(line[4]))}")
+    seen = f"{len(lines)}: " + ("failures that were retried are not logged" if len(lines) < len(wanted) else "some are logged twice")
+    expect(len(lines) == len(wanted), expected=f"{len(wanted)} lines, one for each failure", seen=seen)
+
+
+# ingest
+
+
+@pytest.fixture(scope="module")
+def programs(work) -> ingest.Programs:
+    """The learner's program, built."""
+    return ingest.build(work)
+
+
+@pytest.fixture(scope="module")
+def kills(work, programs, seed) -> dict[str, Any]:
+    """What became of it under kills: judged by two checks."""
+    return ingest.campaign(work, programs, "killed", seed)
+
+
+def run_campaign(work, programs, seed, evidence, what: str) -> None:
+    """Run one kind of fault and judge it."""
+    found = ingest.campaign(work, programs, what, seed)
+    for note in found["notes"]:
+        evidence.note(note)
+    ingest.report(found["problem"], seed)
+
+
+def test_ingest_copies(work, programs, seed, evidence):
+    """ingest.c compiles and copies each record, numbered; a second run changes nothing; without INPUT it fails."""
+    run_campaign(work, programs, seed, evidence, "copies")
+
+
+def test_interrupted_calls(work, programs, seed, evidence):
+    """read, write and fsync may fail with EINTR or transfer less than asked at any time: nothing is lost, and it goes on."""
+    run_campaign(work, programs, seed, evidence, "interrupted")
+
+
+def test_disk_errors(work, programs, seed, evidence):
+    """Any other error (disk full, input/output error) ends ingest with a message and an exit code other than 0."""
+    run_campaign(work, programs, seed, evidence, "errors")
+
+
+def test_handler_is_signal_safe(work, programs, seed, evidence):
+    """The signal handler calls nothing that is not async-signal-safe: no stdio, no malloc, no exit."""
+    run_campaign(work, programs, seed, evidence, "handler")
+
+
+def test_sigterm(work, programs, seed, evidence):
+    """On SIGTERM ingest finishes the record, saves its state and ends with 0; the next run writes nothing a second time."""
+    run_campaign(work, programs, seed, evidence, "sigterm")
+
+
+def test_killed(kills, seed, evidence):
+    """Killed before or in the middle of any system call and started again, also repeatedly: no record is lost or doubled."""
+    for note in kills["notes"]:
+        evidence.note(note)
+    ingest.report(kills["problem"], seed)
+    title = "Real SIGKILLs and SIGTERMs at random moments"
+    evidence.plot(title, "signals", "whole records in OUTPUT", {"ingest": [(x, y) for x, y in kills["points"]]})
+
+
+def test_goes_on(kills, seed):
+    """After a kill ingest goes on where it was: at most 50 records are written a second time."""
+    ingest.report(kills["redo"], seed)
+
+
+def test_power_cut(work, programs, seed, evidence):
+    """A power cut takes what was not synced: still no record is lost or doubled, and exit code 0 means that all are on disk."""
+    run_campaign(work, programs, seed, evidence, "power_cut")
+
+
+if __name__ == "__main__":
+    main(__file__)
