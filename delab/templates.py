@@ -170,8 +170,9 @@ def initialise(stack: LocalStack, plan: Plan) -> None:
     stack.layout = Layout.choose(plan.services)
     stack.start_links()
     for node in stack:
-        for folder in (node.place.folder, *(node.place.folder / name for name in node.service.folders)):
-            files.make_folder(folder, paths.service_user())
+        files.make_folder(node.place.folder, paths.service_user())
+        for name in node.service.folders:
+            files.make_folder(node.place.folder / name, paths.service_user()).chmod(0o700)
         if node.service.started:
             node.service.create(node.place)
             node.start()

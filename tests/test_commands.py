@@ -138,7 +138,7 @@ def test_services_run_stop_and_come_again(fresh: Path) -> None:
         assert told.stdout.strip().endswith("902-fill-table")
         assert lab_command("logs", "902/primary").stdout.count("database system is ready") >= 1
         process.kill(process.all_inside(paths.runtime() / "stacks"))
-        assert lab_command("status").stdout.count(" down ") == 2
+        assert lab_command("status").stdout.count("  down ") == 2
         assert lab_command("up").returncode == 0
         assert lab_command("status").stdout.count("ready") == 2
     finally:
