@@ -144,19 +144,20 @@ def disaster(stack, primary, work, seed) -> Disaster:
     with primary.session() as other, other.cursor() as cursor:
         cursor.execute("BEGIN; INSERT INTO carts VALUES (777777)")
         truth = snapshot(primary)
-        pause(primary)
+        pause(primary, 40)
         primary.execute(statement)
-        pause(primary)
+        pause(primary, 200)
         cursor.execute("COMMIT")
     busy(primary, chance, first_line=950_000, statement="")
     run = work.run(RECOVER, env={"BAD_STATEMENT": statement}, seconds=60)
     return Disaster(statement, truth, at_backup, run)
 
 
-def pause(primary: Database) -> None:
-    """Let a moment pass on the server's clock: the log counts milliseconds."""
+def pause(primary: Database, milliseconds: int) -> None:
+    """Let a moment pass on the server's clock, whose log counts milliseconds."""
     began = primary.value("SELECT clock_timestamp()")
-    wait.until(lambda: primary.value("SELECT clock_timestamp() - %s > interval '40 ms'", began), seconds=5, what="40 ms")
+    over = "SELECT clock_timestamp() - %s > %s * interval '1 ms'"
+    wait.until(lambda: primary.value(over, began, milliseconds), seconds=5, what="a moment to pass")
 
 
 def busy(primary: Database, chance: random.Random, first_line: int, statement: str) -> None:

@@ -10,12 +10,14 @@ import pytest
 from delab.checks import Database, expect, fail, main, show
 
 QUERIES = {
-    "customer_orders": "SELECT order_id, ordered_at, status FROM orders WHERE customer_id = {customer} ORDER BY ordered_at DESC LIMIT 10",
+    "customer_orders": "SELECT order_id, ordered_at, status FROM orders WHERE customer_id = {customer}"
+    " ORDER BY ordered_at DESC LIMIT 10",
     "product_sales": "SELECT sum(quantity), sum(amount) FROM order_lines WHERE product_id = {product}",
     "open_orders": "SELECT order_id, ordered_at FROM orders WHERE store_id = {store} AND status = 'open'",
     "find_by_email": "SELECT customer_id, name FROM customers WHERE lower(email) = lower('{email}')",
     "tagged_orders": "SELECT order_id FROM orders WHERE tags @> ARRAY['{campaign}', '{gift}']",
-    "views_of_a_day": "SELECT count(*), sum(milliseconds) FROM page_views WHERE viewed_at >= '{day}' AND viewed_at < timestamptz '{day}' + interval '1 day'",
+    "views_of_a_day": "SELECT count(*), sum(milliseconds) FROM page_views"
+    " WHERE viewed_at >= '{day}' AND viewed_at < timestamptz '{day}' + interval '1 day'",
 }
 TABLES = ("customers", "orders", "order_lines", "page_views")
 TOTAL = 8_000_000  # bytes of all indexes that are added to a verification's shop
@@ -75,14 +77,16 @@ def values(database: Database, seed: int) -> dict[str, Any]:
 
 
 SHAPE = """
-SELECT c.relname, c.relkind::text, c.relfilenode, c.reltuples::bigint, array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum)
+SELECT c.relname, c.relkind::text, c.relfilenode, c.reltuples::bigint,
+       array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum)
 FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind <> 'i' GROUP BY c.oid ORDER BY 1
 """
 EXTRAS = """
 SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal
-UNION ALL SELECT 'rule ' || rulename FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class WHERE c.relnamespace = 'public'::regnamespace AND rulename <> '_RETURN'
+UNION ALL SELECT 'rule ' || rulename FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class
+  WHERE c.relnamespace = 'public'::regnamespace AND rulename <> '_RETURN'
 UNION ALL SELECT 'constraint ' || conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
 UNION ALL SELECT 'setting ' || unnest(setconfig) FROM pg_db_role_setting
 UNION ALL SELECT 'setting ' || name || ' = ' || setting FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'
@@ -90,7 +94,8 @@ ORDER BY 1
 """
 INDEXES = """
 SELECT c.relname, t.relname, i.indisvalid, pg_relation_size(c.oid), i.indisunique, am.amname,
-       ARRAY(SELECT pg_get_indexdef(c.oid, n, true) FROM generate_series(1, i.indnkeyatts) n), coalesce(pg_get_expr(i.indpred, i.indrelid), ''), i.indnatts
+       ARRAY(SELECT pg_get_indexdef(c.oid, n, true) FROM generate_series(1, i.indnkeyatts) n),
+       coalesce(pg_get_expr(i.indpred, i.indrelid), ''), i.indnatts
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid JOIN pg_am am ON am.oid = c.relam
 WHERE t.relnamespace = 'public'::regnamespace AND NOT i.indisprimary ORDER BY 1
 """
@@ -167,7 +172,7 @@ def test_tables_as_they_were(before, database):
     for name in sorted(was.keys() | now.keys()):
         seen = "it is new" if name not in was else "it is gone" if name not in now else "it was changed or written anew"
         expect(was.get(name) == now.get(name), expected=f"{name} as it was: only indexes are added", seen=seen)
-    more = set(row[0] for row in database.rows(EXTRAS)) ^ set(row[0] for row in before["extras"])
+    more = {row[0] for row in database.rows(EXTRAS)} ^ {row[0] for row in before["extras"]}
     expect(not more, expected="no other object and no setting is added or removed", seen=", ".join(sorted(more)))
 
 
@@ -300,7 +305,10 @@ def holds_touched(database: Database, index: Index) -> bool:
 
 
 def test_measures(before, database, work, seed):
-    """`measure.py FILE` prints for each query of the file a line of JSON with its pages and rows, as EXPLAIN (ANALYZE, BUFFERS) counts them."""
+    """`measure.py FILE` prints for each query of the file a line of JSON with its pages and rows.
+
+    They are counted as EXPLAIN (ANALYZE, BUFFERS) counts them.
+    """
     chosen = values(database, seed + 1)
     queries = {name: template.format(**chosen) for name, template in QUERIES.items()}
     queries["join"] = f"SELECT count(*) FROM orders JOIN order_lines USING (order_id) WHERE store_id = {chosen['store']}"
