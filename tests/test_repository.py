@@ -25,7 +25,7 @@ def texts() -> list[tuple[str, str]]:
 
 FORBIDDEN = {
     "a path of one machine": r"/work/main|/root/|/home/[a-z]+/",
-    "an address of a package index": r"files\.pythonhosted|pypi\.org/simple|repo1?\.maven|index-url\s*=|--(?:extra-)?index-url [a-z]",
+    "an address of a package index": r"files\.pythonhosted|pypi\.org/simple|repo1?\.maven|--(?:extra-)?index-url [a-z]",
     "a conflict": r"^(<{7} |>{7} )",
 }
 

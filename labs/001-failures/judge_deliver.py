@@ -60,7 +60,9 @@ def stored_once(scenario: Scenario, without: Sequence[str] = ()) -> None:
     wanted = [record["id"] for record in records if record["id"] not in without]
     stored = scenario.stored()
     twice = [name for name, times in Counter(stored).items() if times > 1]
-    expect(not twice, expected="each record is stored once", seen=f"record {show(twice[:1])} was sent again after it had been stored")
+    expect(
+        not twice, expected="each record is stored once", seen=f"record {show(twice[:1])} was sent again after it had been stored"
+    )
     missing = [name for name in wanted if name not in stored]
     expect(not missing, expected=f"{len(wanted)} records stored", seen=f"{len(missing)} are not, the first is {missing[:1]}")
     expect(stored == wanted, expected="records in the order of the lines", seen=f"the service got {show(stored)}")

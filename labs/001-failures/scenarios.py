@@ -68,7 +68,9 @@ class Maker:
 
     def unknown(self) -> list[Fault]:
         """Errors that nobody has thought of: mostly our own mistakes."""
-        return [Fault("permanent", name, self.word()) for name in ("KeyError", "ValueError", "TypeError", "RuntimeError", "MemoryError")]
+        return [
+            Fault("permanent", name, self.word()) for name in ("KeyError", "ValueError", "TypeError", "RuntimeError", "MemoryError")
+        ]
 
     def broken_lines(self) -> list[str]:
         """Lines that are no records."""

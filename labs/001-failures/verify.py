@@ -52,7 +52,7 @@ def test_gives_up(work, maker):
 
 
 def test_poison_is_set_aside(work, maker):
-    """A record that the service refuses, or a line that is none, is dead-lettered at once with its reason; the others are delivered."""
+    """A refused record, or a line that is no record, is dead-lettered at once with its reason; the others are delivered."""
     scenario = maker.bad_data()
     judge.play(work, scenario)
     for name, faults in scenario.script.items():
@@ -190,7 +190,9 @@ def compare_log(lines: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> 
         expect(line[:4] == truth[:4], expected=expected, seen="id {}, attempt {}, kind {}, action {}".format(*line))
         named = isinstance(line[4], str) and line[4].strip() and truth[4] in line[4]
         expect(named, expected=f"an error that names its class, {truth[4]}", seen=f"error {show(json.dumps(line[4]))}")
-    seen = f"{len(lines)}: " + ("failures that were retried are not logged" if len(lines) < len(wanted) else "some are logged twice")
+    seen = f"{len(lines)}: " + (
+        "failures that were retried are not logged" if len(lines) < len(wanted) else "some are logged twice"
+    )
     expect(len(lines) == len(wanted), expected=f"{len(wanted)} lines, one for each failure", seen=seen)
 
 

@@ -140,7 +140,9 @@ def compare(seen: bytes, expected: bytes) -> str:
         if len(lines) < len(wanted):
             return f"records {len(lines) + 1} to {len(wanted)} are missing"
         extra = lines[len(wanted)]
-        return f"after the last record, {shown(extra)} is there twice" if extra in wanted else f"after the last record: {shown(extra)}"
+        return (
+            f"after the last record, {shown(extra)} is there twice" if extra in wanted else f"after the last record: {shown(extra)}"
+        )
     line = lines[place]
     if line in wanted[:place]:
         return f"record {wanted.index(line) + 1} is there twice: again in line {place + 1}"
@@ -153,8 +155,6 @@ def shown(line: bytes) -> str:
     """A line for a message."""
     text = repr(line.decode(errors="replace"))
     return text if len(text) < 70 else f"{text[:50]}…{text[-12:]}"
-
-
 
 
 def words(call: disk.Call, played: disk.Disk) -> str:

@@ -61,7 +61,8 @@ class File:
         """What a power cut can leave: what was synced, all, or half of what was not."""
         now = bytes(self.now)
         yield from (self.durable, now)
-        same = len(os.path.commonprefix([self.durable, now]))
+        pairs = zip(self.durable, now, strict=False)
+        same = next((place for place, (old, new) in enumerate(pairs) if old != new), min(len(self.durable), len(now)))
         half = same + (len(now) - same) // 2
         yield now[:half] + self.durable[half:]
 
@@ -80,8 +81,8 @@ class Disk:
     def name(self, path: str, base: int = -1) -> str:
         """A path as a name in the folder; other places begin with `..`."""
         folder = self.folder / self.open[base][0] if base in self.open else self.folder
-        path = os.path.normpath(folder / path)
-        return os.path.relpath(os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)), self.folder)
+        whole = Path(os.path.normpath(folder / path))
+        return os.path.relpath(whole.parent.resolve() / whole.name, self.folder)
 
     def apply(self, call: Call) -> None:
         """Do what a call did."""

@@ -15,7 +15,10 @@ from urllib.error import HTTPError, URLError
 
 URL = "https://orders.example/v1/records"
 CLASSES: dict[str, Callable[..., BaseException]] = {
-    **{kind.__name__: kind for kind in (ConnectionError, ConnectionResetError, ConnectionRefusedError, BrokenPipeError, TimeoutError)},
+    **{
+        kind.__name__: kind
+        for kind in (ConnectionError, ConnectionResetError, ConnectionRefusedError, BrokenPipeError, TimeoutError)
+    },
     **{kind.__name__: kind for kind in (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError)},
     **{kind.__name__: kind for kind in (KeyboardInterrupt, SystemExit)},
     "SSLCertVerificationError": ssl.SSLCertVerificationError,

@@ -8,7 +8,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ class Campaign:
 
     def middle(self, found: Reference) -> list[int]:
         """Writes to the output in the first half, where a SIGTERM must stop the work; the first among them."""
-        writes = [place for place, words in enumerate(found.words) if words.startswith("write(")]
+        writes = [place for place, said in enumerate(found.words) if said.startswith("write(")]
         mine = [place for place in writes if sort_of(found.words[place]) == f"write({OUTPUT})"] or writes
         early = mine[: max(1, len(mine) // 2)]
         return [early[0], *self.dice.sample(early[1:], min(len(early) - 1, 2 * EACH))]
@@ -147,16 +147,18 @@ class Campaign:
             raise Wrong("SIGTERM comes in the middle of a write", "none of the calls was made again in a second run")
         self.notes.append(f"SIGTERM in the middle of {hit} calls")
 
-    def terminate(self, fault: str, words: str) -> bool:
+    def terminate(self, fault: str, call: str) -> bool:
         """One SIGTERM; returns whether it was sent."""
         self.bench.prepare()
         before = self.bench.image()
         run = self.bench.run(fault)
         if all(call.name != "term" for call in run.calls):
             return False
-        when = f"SIGTERM during {words}"
+        when = f"SIGTERM during {call}"
         if run.code == -15:
-            raise Wrong("on SIGTERM ingest finishes the record and ends with exit code 0", f"{when}: it was ended by the signal", fault)
+            raise Wrong(
+                "on SIGTERM ingest finishes the record and ends with exit code 0", f"{when}: it was ended by the signal", fault
+            )
         if run.code != 0:
             raise Wrong("on SIGTERM ingest finishes the record and ends with exit code 0", f"{when}: {run.ended}", fault)
         self.whole_prefix(when, fault)
@@ -191,13 +193,13 @@ class Campaign:
         self.notes.append(f"killed at {hits} places: before or during {', '.join(sorted(sorts))}")
         self.storm()
 
-    def kill(self, fault: str, words: str, calls: int) -> bool:
+    def kill(self, fault: str, call: str, calls: int) -> bool:
         """One SIGKILL, sometimes another in the restart, then a restart to the end. Returns whether it was killed."""
         self.bench.prepare()
         run = self.bench.run(fault)
         if not run.killed:
             return False
-        when = f"killed {'in the middle of' if fault.startswith('cut') else 'before'} {words} (call {fault.split()[1]})"
+        when = f"killed {'in the middle of' if fault.startswith('cut') else 'before'} {call} (call {fault.split()[1]})"
         if self.dice.random() < 0.5:
             second = self.dice.randrange(min(calls, 40))
             again = self.bench.run(f"kill {second}")
@@ -234,8 +236,8 @@ class Campaign:
         """Errors that are no interruption: a full disk, a disk that cannot be read or written."""
         found = self.reference()
         groups: dict[str, list[int]] = {}
-        for place, words in enumerate(found.words):
-            groups.setdefault(sort_of(words), []).append(place)
+        for place, said in enumerate(found.words):
+            groups.setdefault(sort_of(said), []).append(place)
         groups.pop("fsync(.)", None)  # some file systems cannot do it; ignoring that is common and right
         for sort, places in groups.items():
             kinds = {"write": ("full", "eio"), "fsync": ("eio",), "read": ("eio",)}.get(sort.split("(")[0], ())
@@ -243,11 +245,11 @@ class Campaign:
                 for kind in kinds:
                     self.error(f"{kind} {place}", found.words[place])
 
-    def error(self, fault: str, words: str) -> None:
+    def error(self, fault: str, call: str) -> None:
         """One error, then a restart on a disk that is well again."""
         self.bench.prepare()
         run = self.bench.run(fault)
-        when = f"{ERRORS[fault.split()[0]]} from {words}"
+        when = f"{ERRORS[fault.split()[0]]} from {call}"
         if run.code == 0:
             raise Wrong("an exit code other than 0 after an error of the disk", f"{when}: exit code 0, as if all were well", fault)
         if run.code < 0:
@@ -316,7 +318,7 @@ def sort_of(words: str) -> str:
 
 
 def spread(words: Sequence[str], dice: random.Random) -> list[int]:
-    """Places in a list of calls: of every kind of neighbourhood (a call and the one before) the first, the last and some between."""
+    """Places in a list of calls: of every kind of pair (a call and the one before) the first, the last and some between."""
     groups: dict[tuple[str, str], list[int]] = {}
     for place, now in enumerate(words):
         groups.setdefault((sort_of(words[place - 1]) if place else "", sort_of(now)), []).append(place)

@@ -32,7 +32,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Event:
-    """One call of the learner's code: `send` (id, attempt, fault, the record as entry), `sleep` (seconds) or `dead_letter` (entry)."""
+    """One call of the learner's code: `send` (entry is the record), `sleep` (seconds) or `dead_letter` (entry)."""
 
     what: str
     id: str = ""
