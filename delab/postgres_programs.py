@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -54,9 +55,10 @@ def reachable_copy(package: Path) -> Path:
 
 
 @cache
-def version() -> str:
-    """As `postgres --version` prints it."""
-    return subprocess.run([str(folder() / "postgres"), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+def major() -> int:
+    """The major version: 18."""
+    told = subprocess.run([str(folder() / "postgres"), "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.findall(r"\d+", told)[0])
 
 
 def passfile() -> Path:

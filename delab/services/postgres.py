@@ -19,6 +19,7 @@ from delab.services.base import Service as Base
 
 SUPERUSER = "postgres"
 REPLICATOR = "replicator"
+INITDB_SETTINGS = 16  # the first version whose initdb takes settings
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",  # TCP only: a socket's path may be too long, and containers share none
@@ -69,19 +70,9 @@ class Service(Base, frozen=True, kw_only=True):
         answer.write_text(secrets.password(SUPERUSER))
         secrets.give_to_services(answer)
         try:
-            arguments = [
-                "-U",
-                SUPERUSER,
-                "--auth=scram-sha-256",
-                f"--pwfile={answer}",
-                "--locale=C",
-                "-E",
-                "UTF8",
-                "-c",
-                "wal_init_zero=off",
-                "-N",
-            ]
-            programs.run("initdb", "-D", str(place.data), *arguments)
+            arguments = ["-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={answer}", "--locale=C", "-E", "UTF8", "-N"]
+            sparse = ["-c", "wal_init_zero=off"] if programs.major() >= INITDB_SETTINGS else []
+            programs.run("initdb", "-D", str(place.data), *arguments, *sparse)
         finally:
             answer.unlink()
         self.configure(place)
