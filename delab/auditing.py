@@ -47,7 +47,7 @@ def audit_all(console: Console, chosen: Sequence[lab.Lab], *, jobs: int, repeat:
     return 1 if problems else 0
 
 
-def audit(console: Console, subject: lab.Lab, jobs: int = 2) -> tuple[list[str], list[Outcome]]:
+def audit(console: Console, subject: lab.Lab, jobs: int = 3) -> tuple[list[str], list[Outcome]]:
     """Audit one lab and show its table; returns the problems and the outcomes."""
     from delab import packs
 

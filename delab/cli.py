@@ -193,7 +193,7 @@ def doctor() -> None:
 @app.command(rich_help_panel=AUTHOR)
 def audit(
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[N]...", help="Labs; all if left out.")] = None,
-    jobs: Annotated[int, typer.Option(help="How many verifications at once.")] = 2,
+    jobs: Annotated[int, typer.Option(help="How many verifications at once (most of one is waiting).")] = 3,
     repeat: Annotated[int, typer.Option(help="How many times.")] = 1,
 ) -> None:
     """Prove labs: the starter fails, every right answer passes, every wrong one is rejected by the check meant for it."""
