@@ -102,24 +102,34 @@ def test_nothing_is_swallowed(work, maker):
         judge.raised_to_caller(scenario, expected)
 
 
-def test_delays_grow_to_a_cap(work, maker, evidence):
-    """Before retry n deliver() sleeps at most min(cap, base·2ⁿ⁻¹) seconds, and that bound is made use of."""
-    scenario = maker.delays(RECORDS)
+@pytest.fixture(scope="module")
+def delays(work, seed) -> Scenario:
+    """A run with enough retries to know how the delays are spread."""
+    scenario = Maker(f"{seed} delays").delays(RECORDS)
     judge.play(work, scenario)
-    base, cap = scenario.policy["base"], scenario.policy["cap"]
-    found = by_retry(scenario)
-    numbers = f"base={base:.3f}, cap={cap:.3f}"
-    for retry, delays in found.items():
-        bound = min(cap, base * 2 ** (retry - 1))
-        capped = ", the cap" if bound == cap else ""
-        expected = f"between 0 and {bound:.3f} s{capped} before retry {retry} ({numbers})"
-        seen = f"{max(delays):.3f} s" + (": the delay is not capped" if capped and max(delays) > bound else "")
-        expect(max(delays) <= bound * (1 + 1e-9) and min(delays) >= 0, expected=expected, seen=seen)
-        expected = f"some of {len(delays)} delays before retry {retry} above {bound / 2:.3f} s ({numbers})"
-        expect(max(delays) > bound / 2, expected=expected, seen=f"{max(delays):.3f} s at most: the delays do not double")
-    points = [(float(retry), delay) for retry, delays in found.items() for delay in delays[:1]]
-    bounds = [(float(retry), min(cap, base * 2 ** (retry - 1))) for retry in found]
-    evidence.plot("Delays of one record", "retry", "seconds", {"bound": bounds, "your delay": points})
+    return scenario
+
+
+def bound_of(scenario: Scenario, retry: int) -> float:
+    """The longest delay before a retry, in seconds."""
+    return min(scenario.policy["cap"], scenario.policy["base"] * 2 ** (retry - 1))
+
+
+def test_delays_grow_to_a_cap(delays, evidence):
+    """Before retry n deliver() sleeps at most min(cap, base·2ⁿ⁻¹) seconds, and that bound is made use of."""
+    numbers = f"base={delays.policy['base']:.3f}, cap={delays.policy['cap']:.3f}"
+    found = by_retry(delays)
+    for retry, slept in found.items():
+        bound, most = bound_of(delays, retry), max(slept)
+        capped = bound == delays.policy["cap"]
+        expected = f"between 0 and {bound:.3f} s{', the cap' if capped else ''} before retry {retry} ({numbers})"
+        seen = f"{most:.3f} s" + (": the delay is not capped" if capped and most > bound else "")
+        expect(most <= bound * (1 + 1e-9) and min(slept) >= 0, expected=expected, seen=seen)
+        expected = f"some of {len(slept)} delays before retry {retry} above {bound / 2:.3f} s ({numbers})"
+        expect(most > bound / 2, expected=expected, seen=f"{most:.3f} s at most: the delays do not double")
+    bounds = [(float(retry), bound_of(delays, retry)) for retry in found]
+    one = [(float(retry), slept[0]) for retry, slept in found.items()]
+    evidence.plot("Delays of one record", "retry", "seconds", {"bound": bounds, "your delay": one})
 
 
 def by_retry(scenario: Scenario) -> dict[int, list[float]]:
@@ -134,22 +144,19 @@ def by_retry(scenario: Scenario) -> dict[int, list[float]]:
     return found
 
 
-def test_delays_are_jittered(work, maker):
+def test_delays_are_jittered(work, delays):
     """The delays are spread over the whole range from 0 to the bound, and differ from one process to the next."""
-    first = maker.delays(RECORDS)
-    second = Scenario(first.lines, first.script, first.policy)
-    judge.play(work, first)
-    judge.play(work, second)
-    base, cap = first.policy["base"], first.policy["cap"]
-    for retry, delays in by_retry(first).items():
-        bound = min(cap, base * 2 ** (retry - 1))
+    for retry, slept in by_retry(delays).items():
+        bound = bound_of(delays, retry)
         expected = f"{RECORDS} delays before retry {retry} spread over 0 to {bound:.3f} s"
-        expect(len(set(delays)) > 1, expected=expected, seen=f"all are {delays[0]:.3f} s: no jitter")
-        empty = [place for place in range(4) if not any(place <= 4 * delay / bound <= place + 1 for delay in delays)]
-        seen = f"all between {min(delays):.3f} and {max(delays):.3f} s; none in part {[place + 1 for place in empty]} of four"
+        expect(len(set(slept)) > 1, expected=expected, seen=f"all are {slept[0]:.3f} s: no jitter")
+        empty = [part for part in range(4) if not any(part <= 4 * delay / bound <= part + 1 for delay in slept)]
+        seen = f"all between {min(slept):.3f} and {max(slept):.3f} s; none in part {[part + 1 for part in empty]} of four"
         expect(not empty, expected=expected, seen=seen)
+    other = Scenario(delays.lines[:20], delays.script, delays.policy)
+    judge.play(work, other)
     seen = "the same delays: the random numbers have a fixed seed, and all workers retry at the same moment"
-    expect(first.pauses() != second.pauses(), expected="other delays in another process", seen=seen)
+    expect(other.pauses() != delays.pauses()[: len(other.pauses())], expected="other delays in another process", seen=seen)
 
 
 def test_retry_budget(work, maker):
@@ -229,11 +236,6 @@ def test_interrupted_calls(work, programs, seed, evidence):
     run_campaign(work, programs, seed, evidence, "interrupted")
 
 
-def test_disk_errors(work, programs, seed, evidence):
-    """Any other error (disk full, input/output error) ends ingest with a message and an exit code other than 0."""
-    run_campaign(work, programs, seed, evidence, "errors")
-
-
 def test_handler_is_signal_safe(work, programs, seed, evidence):
     """The signal handler calls nothing that is not async-signal-safe: no stdio, no malloc, no exit."""
     run_campaign(work, programs, seed, evidence, "handler")
@@ -256,6 +258,11 @@ def test_killed(kills, seed, evidence):
 def test_goes_on(kills, seed):
     """After a kill ingest goes on where it was: at most 50 records are written a second time."""
     ingest.report(kills["redo"], seed)
+
+
+def test_disk_errors(work, programs, seed, evidence):
+    """Any other error (disk full, input/output error) ends ingest with a message and an exit code other than 0."""
+    run_campaign(work, programs, seed, evidence, "errors")
 
 
 def test_power_cut(work, programs, seed, evidence):

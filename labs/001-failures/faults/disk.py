@@ -57,14 +57,15 @@ class File:
         """Cut it or fill it up."""
         self.now = self.now[:length].ljust(length, b"\0")
 
-    def survivors(self) -> Iterator[bytes]:
+    def survivors(self) -> tuple[bytes, bytes, bytes]:
         """What a power cut can leave: what was synced, all, or half of what was not."""
         now = bytes(self.now)
-        yield from (self.durable, now)
-        pairs = zip(self.durable, now, strict=False)
-        same = next((place for place, (old, new) in enumerate(pairs) if old != new), min(len(self.durable), len(now)))
+        same = len(self.durable)
+        if not now.startswith(self.durable):
+            pairs = zip(self.durable, now, strict=False)
+            same = next((place for place, (old, new) in enumerate(pairs) if old != new), len(now))
         half = same + (len(now) - same) // 2
-        yield now[:half] + self.durable[half:]
+        return self.durable, now, now[:half] + self.durable[half:]
 
 
 class Disk:
@@ -138,8 +139,9 @@ class Disk:
     def after_power_cut(self, output: str) -> Iterator[tuple[str, Image]]:
         """The different states that a power cut can leave, each with its description."""
         ways, seen = ("what was synced", "all", "half"), []
+        left = {id(file): file.survivors() for file in (*self.names.values(), *self.sure.values())}
         for (sure, names), (mine, others) in product(((0, self.names), (1, self.sure)), product(range(3), repeat=2)):
-            image = {name: list(file.survivors())[mine if name == output else others] for name, file in names.items()}
+            image = {name: left[id(file)][mine if name == output else others] for name, file in names.items()}
             if image not in seen:
                 seen.append(image)
                 renames = ", the last rename lost" if sure and self.names != self.sure else ""

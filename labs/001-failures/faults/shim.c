@@ -19,6 +19,7 @@
 
 #define FILES 1024
 #define SIGNALS 65
+#define SHORT 200 /* bytes that a shortened call transfers at most */
 
 enum { OTHER, FILE_FD };
 
@@ -98,7 +99,7 @@ static int fails(int mine, int writes) {
 
 static size_t portion(size_t size, int mine) {
     if (mine && (is("cut") || is("term"))) return size > 1 ? size / 2 : size;
-    if (size > 1 && (is("short") || is("both"))) return 1 + chance(size);
+    if (size > 1 && (is("short") || is("both"))) return 1 + chance(size < SHORT ? size : SHORT);
     return size;
 }
 
