@@ -82,4 +82,4 @@ def deliver(lines, send, dead_letter, sleep, *, attempts=5, base=0.1, cap=5.0, b
                     raise
                 log(record, attempt, error, "retry")
             retries += 1
-            sleep(random.uniform(0, min(cap, base * 2 ** attempt)))
+            sleep(random.uniform(0, min(cap, base * 2**attempt)))

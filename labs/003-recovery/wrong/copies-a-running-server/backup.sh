@@ -9,4 +9,5 @@ psql "$PRIMARY_DSN" -qv ON_ERROR_STOP=1 \
 
 # 2. A fresh backup. Without WAL of its own (-X none) it waits until the archive has all that it needs.
 find "$BACKUP" -mindepth 1 -delete
-cp -a "$PRIMARY_DATA"/. "$BACKUP"/ && rm -f "$BACKUP/postmaster.pid"
+cp -a "$PRIMARY_DATA"/. "$BACKUP"/ 2>/dev/null || true # some files vanish meanwhile
+rm -f "$BACKUP/postmaster.pid"
