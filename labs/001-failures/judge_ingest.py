@@ -48,7 +48,7 @@ def campaign(work, programs: Programs, what: str, seed: int) -> dict[str, Any]:
     answer, folder = work.run_folder / "answer.json", work.run_folder / what
     answer.unlink(missing_ok=True)
     command = [sys.executable, "-I", str(FAULTS / "drive_ingest.py"), str(answer), what]
-    run = work.run_command([*command, str(programs.shimmed), str(programs.plain), str(folder), str(seed)], seconds=60, file=16)
+    run = work.run_command([*command, str(programs.shimmed), str(programs.plain), str(folder), str(seed)], seconds=120, file=16)
     return dict(read_answer(answer, run))
 
 

@@ -16,6 +16,8 @@ INPUT, OUTPUT, STATE = "records.txt", "out.txt", "state"
 RECORDS = 160
 BATCH = 50  # records that may be written a second time after a kill, or after SIGTERM before the end
 LONGEST = 1000  # bytes of a record
+SHIMMED, REAL = 5, 30  # seconds that a run may take: without, and with real disks
+SCALE = float(os.environ.get("LAB_TIMEOUT_SCALE", "1"))
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Run:
         if self.stopped:
             return "it did not end and was stopped (an endless loop?)"
         how = f"it was ended by {signal.Signals(-self.code).name}" if self.code < 0 else f"it ended with exit code {self.code}"
+        how += " (it wrote more than a lab's file may hold)" if self.code == -signal.SIGXFSZ else ""
         words = "\n".join(self.err.strip().splitlines()[-3:])
         return f"{how}, saying: {words}" if words else how
 
@@ -54,8 +57,8 @@ def records(seed: str, count: int = RECORDS) -> list[str]:
 class Bench:
     """One input, the output that belongs to it, and a folder to run in."""
 
-    def __init__(self, program: Path, folder: Path, lines: list[str], seconds: float = 5) -> None:
-        self.program, self.folder, self.seconds = program, folder, seconds * float(os.environ.get("LAB_TIMEOUT_SCALE", "1"))
+    def __init__(self, program: Path, folder: Path, lines: list[str]) -> None:
+        self.program, self.folder = program, folder
         self.lines = lines
         self.input = "".join(f"{line}\n" for line in lines).encode()
         self.expected = "".join(f"{place}\t{line}\n" for place, line in enumerate(lines, 1)).encode()
@@ -92,11 +95,11 @@ class Bench:
                 stderr=err,
             )
 
-    def finish(self, child: "subprocess.Popen[bytes]") -> Run:
+    def finish(self, child: "subprocess.Popen[bytes]", seconds: float) -> Run:
         """Wait for its end, within the time limit (by an alarm: Popen's own looks only every few milliseconds)."""
         stopped: list[bool] = []
         signal.signal(signal.SIGALRM, lambda *_: (stopped.append(True), child.kill()))
-        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds * SCALE)
         child.wait()
         signal.setitimer(signal.ITIMER_REAL, 0)
         with self.trace.with_suffix(".err").open("rb") as err:
@@ -104,8 +107,8 @@ class Bench:
         return Run(child.returncode, words, disk.read(self.trace), bool(stopped))
 
     def run(self, fault: str = "", program: Path | None = None) -> Run:
-        """Run ingest to its end."""
-        return self.finish(self.start(fault, program))
+        """Run ingest to its end; with a program that is not shimmed, each fsync waits for the disk."""
+        return self.finish(self.start(fault, program), REAL if program else SHIMMED)
 
     # What became of the records
 
@@ -119,13 +122,17 @@ class Bench:
 
     def written(self, run: Run, before: Mapping[str, bytes], since: str = "") -> int:
         """Records that a run wrote to what is the output in the end; since a note (`term`), if one is given."""
-        calls, start = run.calls, 0
-        if since:
-            start = next((place for place, call in enumerate(calls) if call.name == since), len(calls))
-        earlier = disk.play(self.folder, before, calls[:start])
-        base = earlier.names[OUTPUT].lines if OUTPUT in earlier.names else 0
-        later = disk.play(self.folder, before, calls)
-        return later.names[OUTPUT].lines - base if OUTPUT in later.names else 0
+        start = next((place for place, call in enumerate(run.calls) if call.name == since), 0)
+        played = disk.play(self.folder, before, run.calls[:start])
+        earlier = lines_of(played)
+        for call in run.calls[start:]:
+            played.apply(call)
+        return lines_of(played) - earlier
+
+
+def lines_of(played: disk.Disk) -> int:
+    """Lines written to what is the output now."""
+    return played.names[OUTPUT].lines if OUTPUT in played.names else 0
 
 
 def compare(seen: bytes, expected: bytes) -> str:

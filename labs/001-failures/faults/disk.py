@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -68,6 +69,13 @@ class File:
         return self.durable, now, now[:half] + self.durable[half:]
 
 
+@cache
+def name_in(folder: Path, base: str, path: str) -> str:
+    """A path, seen from a folder below `folder`, as a name in `folder`; links of its parents are followed."""
+    whole = Path(os.path.normpath(folder / base / path))
+    return os.path.relpath(whole.parent.resolve() / whole.name, folder)
+
+
 class Disk:
     """A folder of files. Names change at once; that a rename or an unlink is on disk is sure with the next fsync of anything,
     as on a journaling file system. A file that was created stays created, maybe empty."""
@@ -81,9 +89,7 @@ class Disk:
 
     def name(self, path: str, base: int = -1) -> str:
         """A path as a name in the folder; other places begin with `..`."""
-        folder = self.folder / self.open[base][0] if base in self.open else self.folder
-        whole = Path(os.path.normpath(folder / path))
-        return os.path.relpath(whole.parent.resolve() / whole.name, self.folder)
+        return name_in(self.folder, self.open[base][0] if base in self.open else ".", path)
 
     def apply(self, call: Call) -> None:
         """Do what a call did."""
@@ -95,7 +101,7 @@ class Disk:
 
     def do_open(self, call: Call) -> None:
         name, self.base = self.name(call.text, self.base), -1
-        folder = name in (".", "..") or (self.folder / name).is_dir()
+        folder = name not in self.names and not call.b & os.O_CREAT and (self.folder / name).is_dir()
         if not folder and name not in self.names:
             self.names[name] = File()
             self.sure.setdefault(name, self.names[name])

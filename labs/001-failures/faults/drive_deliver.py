@@ -1,6 +1,7 @@
 """Runs in the learner's process: calls deliver() with a service that is a connection to the verifier. See flaky_service.py."""
 
 import errno
+import inspect
 import io
 import json
 import os
@@ -90,7 +91,7 @@ def play(deliver: Callable[..., Any], connection: Connection, scenario: dict[str
     connection.raised.clear()
     connection.sleep_fails = scenario["sleep_fails"]
     try:
-        deliver(
+        result = deliver(
             iter(scenario["lines"]),
             send=connection.send,
             dead_letter=connection.dead_letter,
@@ -99,7 +100,7 @@ def play(deliver: Callable[..., Any], connection: Connection, scenario: dict[str
         )
     except BaseException as error:  # whatever it raises is what the verifier asks for
         return {"raised": type(error).__name__, "ours": is_ours(error, connection.raised), "text": text_of(error)}
-    return {}
+    return {"lazy": type(result).__name__} if inspect.isawaitable(result) or inspect.isgenerator(result) else {}
 
 
 def is_ours(error: BaseException | None, raised: list[BaseException]) -> bool:

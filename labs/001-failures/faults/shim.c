@@ -107,6 +107,8 @@ static int mine_now(int fd) { return fd >= 0 && fd < FILES && known[fd] == FILE_
 
 /* Files */
 
+static int unsynced(int flags) { return flags & ~(O_SYNC | O_DSYNC); } /* as with fsync: recorded, and not waited for */
+
 static int opened(const char *path, int flags, int fd) {
     int saved = errno;
     if (fd >= 0 && fd < FILES) known[fd] = FILE_FD;
@@ -121,7 +123,7 @@ int shim_open(const char *path, int flags, ...) {
     int mode = flags & O_CREAT ? va_arg(rest, int) : 0;
     va_end(rest);
     begin_whole();
-    return opened(path, flags, open(path, flags, mode));
+    return opened(path, flags, open(path, unsynced(flags), mode));
 }
 
 int shim_openat(int folder, const char *path, int flags, ...) {
@@ -131,7 +133,7 @@ int shim_openat(int folder, const char *path, int flags, ...) {
     va_end(rest);
     begin_whole();
     record("folder", folder == AT_FDCWD ? -1 : folder, 0, 0, "", 0);
-    return opened(path, flags, openat(folder, path, flags, mode));
+    return opened(path, flags, openat(folder, path, unsynced(flags), mode));
 }
 
 int shim_creat(const char *path, mode_t mode) { return shim_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode); }
@@ -247,8 +249,16 @@ void shim_sync(void) {
     record("fsync", -1, 0, 0, "", 0);
 }
 
+/* ext4 begins to write a file that replaces another one at once, and a disk is slow; nobody looks between these two steps. */
+static void make_way(int one, const char *from, int other, const char *to) {
+    struct stat source, target;
+    if (fstatat(one, from, &source, AT_SYMLINK_NOFOLLOW) || fstatat(other, to, &target, AT_SYMLINK_NOFOLLOW)) return;
+    if (S_ISREG(source.st_mode) && S_ISREG(target.st_mode) && source.st_ino != target.st_ino) unlinkat(other, to, 0);
+}
+
 int shim_renameat(int one, const char *from, int other, const char *to) {
     begin_whole();
+    make_way(one, from, other, to);
     int done = renameat(one, from, other, to);
     char both[8192];
     int size = snprintf(both, sizeof both, "%s%c%s", from, 0, to);
