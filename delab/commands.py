@@ -77,8 +77,9 @@ def reset(console: Console, subject: lab.Lab) -> None:
 
 
 def environment(subject: lab.Lab) -> dict[str, str]:
-    """The person's variables and the lab's."""
+    """The person's variables and the lab's; its Python is the first on PATH, also in a lab without services."""
     mine = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    mine["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {**mine, **(stack_of(subject).environment() if subject.about.services else {})}
 
 

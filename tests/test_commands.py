@@ -119,6 +119,13 @@ def test_the_catalogue_shows_progress(fresh: Path) -> None:
     assert "✔" in row
 
 
+def test_programs_of_a_lab_without_services_get_its_python(fresh: Path) -> None:
+    lab_command("start", "901")
+    ran = lab_command("run", "901", "--", "python", "-c", "import delab, sys; print(sys.executable)", PATH=os.defpath)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == sys.executable
+
+
 def test_an_unknown_lab_is_told_without_a_traceback(fresh: Path) -> None:
     done = lab_command("start", "4711")
     assert done.returncode == 3

@@ -4,9 +4,11 @@ The faults are listed in faults/shim.c; without one, nothing fails.
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -19,16 +21,24 @@ from delab.compiler import compiler
 FAULTS = Path(__file__).parent / "faults"
 
 
-def show(bench: Bench, run: Run, before: disk.Image) -> None:
-    """Every call, how it ended, and what became of the records."""
+def told(bench: Bench, run: Run, before: disk.Image) -> Iterator[tuple[str, str]]:
+    """Every call: its line, and its sort (what is called, for which file)."""
     played, place = disk.Disk(bench.folder, before), 0
     for call in run.calls:
         if call.name in disk.COUNTED:
-            print(f"{place:4} {words(call, played)}")
+            said = words(call, played)
+            yield f"{place:4} {said}", said.split(", ")[0]
             place += 1
         elif call.name != "folder":
-            print(f"   - {'SIGTERM comes here' if call.name == 'term' else f'{call.name}: {call.text}'}")
+            yield f"   - {'SIGTERM comes here' if call.name == 'term' else f'{call.name}: {call.text}'}", ""
         played.apply(call)
+
+
+def show(bench: Bench, run: Run, before: disk.Image) -> None:
+    """The calls (of many equal ones the first and the last), how it ended, and what became of the records."""
+    for _, group in itertools.groupby(told(bench, run, before), key=lambda line: line[1]):
+        lines = [line for line, _ in group]
+        print("\n".join(lines if len(lines) < 5 else [lines[0], f"     … {len(lines) - 2} more of these", lines[-1]]))
     print(f"{run.ended}. OUTPUT has {bench.whole_lines()} of {len(bench.lines)} records: {bench.trouble() or 'all is well'}.")
     print("files:", ", ".join(f"{name} ({len(content)} bytes)" for name, content in sorted(bench.image().items())))
 
@@ -43,7 +53,7 @@ def main() -> None:
         program = Path(place) / "ingest"
         command = [*compiler(), "-O1", "-Wall", "-pthread", "-include", str(FAULTS / "shim.h"), "-o", str(program), "ingest.c"]
         object_file = Path(place) / "shim.o"
-        subprocess.run([*compiler(), "-w", "-c", "-o", str(object_file), str(FAULTS / "shim.c")], check=True)
+        subprocess.run([*compiler(), "-O1", "-w", "-c", "-o", str(object_file), str(FAULTS / "shim.c")], check=True)
         if subprocess.run([*command, str(object_file)], check=False).returncode:
             sys.exit("ingest.c does not compile")
         bench = Bench(program, Path(place) / "case", records(asked.seed))

@@ -27,7 +27,7 @@ def build(work) -> Programs:
     found = Programs(work.run_folder / "ingest", work.run_folder / "ingest-shimmed")
     shim = work.run_folder / "shim.o"
     compile_c(work, "-o", str(found.plain), SOURCE)
-    done = work.run_command([*compiler(), "-w", "-c", "-o", str(shim), str(FAULTS / "shim.c")], seconds=90, memory=4096)
+    done = work.run_command([*compiler(), *FLAGS, "-c", "-o", str(shim), str(FAULTS / "shim.c")], seconds=90, memory=4096)
     assert done.code == 0, f"shim.c does not compile: {done.err}"
     features = ["-D_GNU_SOURCE"] if "_GNU_SOURCE" in work.text(SOURCE) else []
     compile_c(work, *features, "-include", str(FAULTS / "shim.h"), "-o", str(found.shimmed), SOURCE, str(shim))

@@ -91,6 +91,15 @@ void shim_unseen(const char *name); /* remembers a call whose effect on files ca
 #define fork(...) (shim_unseen("fork"), fork(__VA_ARGS__))
 #define syscall(...) (shim_unseen("syscall"), syscall(__VA_ARGS__))
 
+/* Some systems' headers have macros of these names. */
+#undef printf
+#undef fprintf
+#undef vprintf
+#undef vfprintf
+#undef sprintf
+#undef snprintf
+#undef fputc
+
 /* Not async-signal-safe (POSIX, "Signal Concepts"): a handler may not call them. */
 #define printf(...) (shim_unsafe("printf"), printf(__VA_ARGS__))
 #define fprintf(...) (shim_unsafe("fprintf"), fprintf(__VA_ARGS__))
