@@ -142,20 +142,20 @@ def raised_to_caller(scenario: Scenario, expected: str) -> None:
 
 
 def failures(scenario: Scenario) -> list[tuple[Any, ...]]:
-    """What the log must say: (id, attempt, kind, action, words of the error) of each failure, in order."""
+    """What the log must say: (id, attempt, kind, action, class or classes of the error) of each failure, in order."""
     found: list[tuple[Any, ...]] = []
     sends = scenario.sends()
     attempts = int(scenario.policy["attempts"])
     for line in scenario.lines:
         record = read(line)
         if not isinstance(record, dict) or "id" not in record:
-            found.append((None, 0, "poison", "dead_letter", ""))
+            found.append((None, 0, "poison", "dead_letter", ("",)))
             continue
         for event in (event for event in sends if event.id == record["id"] and event.fault):
             kind = event.fault.kind
             given_up = kind == "poison" or event.attempt == attempts
             action = "stop" if kind == "permanent" else "dead_letter" if given_up else "retry"
-            found.append((event.id, event.attempt, kind, action, event.fault.name))
+            found.append((event.id, event.attempt, kind, action, tuple(filter(None, (event.fault.name, event.fault.reason)))))
     return found
 
 

@@ -67,17 +67,23 @@ class Scenario:
         """What was set aside."""
         return [event.entry for event in self.events if event.what == "dead_letter"]
 
-    def pauses(self) -> list[tuple[int, float]]:
-        """Number of the retry (1, 2, …) and seconds slept before it, for every retry."""
+    def sleeps(self) -> list[tuple[int, float]]:
+        """Attempt and seconds slept before it, for every send."""
         found, slept = [], 0.0
         for event in self.events:
-            if event.what == "sleep":
-                slept += event.seconds
-            elif event.what == "send":
-                if event.attempt > 1:
-                    found.append((event.attempt - 1, slept))
+            slept += event.seconds
+            if event.what == "send":
+                found.append((event.attempt, slept))
                 slept = 0.0
         return found
+
+    def pauses(self) -> list[tuple[int, float]]:
+        """Number of the retry (1, 2, …) and seconds slept before it."""
+        return [(attempt - 1, slept) for attempt, slept in self.sleeps() if attempt > 1]
+
+    def idle(self) -> float:
+        """Seconds slept with no retry to follow."""
+        return sum(slept for attempt, slept in self.sleeps() if attempt == 1)
 
     def beginning(self) -> dict[str, Any]:
         """What the learner's side is told; it reports sleeps with its next call, unless a sleep shall fail."""

@@ -24,7 +24,7 @@
 enum { OTHER, FILE_FD };
 
 static char known[FILES];            /* which descriptors are files opened by the program */
-static int started, trace = -1;      /* the descriptor of the record */
+static int trace = -1;               /* the descriptor of the record */
 static char fault[16] = "";          /* what happens … */
 static unsigned long at_call;        /* … and when, or the seed */
 static unsigned long calls;          /* counted calls so far */
@@ -34,9 +34,8 @@ static struct sigaction theirs[SIGNALS];
 
 static int is(const char *name) { return strcmp(fault, name) == 0; }
 
-static void start(void) {
+__attribute__((constructor)) static void start(void) {
     const char *path = getenv("SHIM_TRACE"), *what = getenv("SHIM_FAULT");
-    started = 1;
     if (what) sscanf(what, "%15s %lu", fault, &at_call);
     if (path) trace = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (trace >= 0) {
@@ -75,7 +74,6 @@ static void terminate(void) {
 
 /* Begin a call that is counted. Kills if its time has come; returns whether this is the call of the fault. */
 static int begin(void) {
-    if (!started) start();
     int mine = at_call == calls++;
     if (mine && is("kill")) die();
     return mine;
@@ -278,7 +276,6 @@ int shim_unlink(const char *path) {
 /* Ways past the record */
 
 void shim_unseen(const char *name) {
-    if (!started) start();
     record_text("unseen", 0, 0, name);
 }
 
