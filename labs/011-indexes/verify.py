@@ -20,7 +20,7 @@ QUERIES = {
     " WHERE viewed_at >= '{day}' AND viewed_at < timestamptz '{day}' + interval '1 day'",
 }
 TABLES = ("customers", "orders", "order_lines", "page_views")
-TOTAL = 8_000_000  # bytes of all indexes that are added to a verification's shop
+TOTAL = 10_000_000  # bytes of all indexes that are added to a verification's shop
 OPEN = 100_000  # bytes of the index for open orders
 
 
@@ -245,8 +245,8 @@ def test_tagged_orders(before, database, evidence):
 
 
 def test_views_of_a_day(before, database, evidence):
-    """`views_of_a_day` touches at most a tenth of the table's pages."""
-    budget = database.value("SELECT relpages / 10 FROM pg_class WHERE oid = 'page_views'::regclass")
+    """`views_of_a_day` touches at most a quarter of the table's pages."""
+    budget = database.value("SELECT relpages / 4 FROM pg_class WHERE oid = 'page_views'::regclass")
     judge(database, before, evidence, "views_of_a_day", budget, "")
 
 
@@ -273,7 +273,7 @@ def repeats(index: Index, other: Index) -> bool:
 
 
 def test_small_enough(database, evidence):
-    """All indexes together have at most 8 MB (in a shop of 40,000 orders, 117,000 lines and 200,000 views)."""
+    """All indexes together have at most 10 MB (in a shop of 40,000 orders, 117,000 lines and 200,000 views)."""
     sizes = {index.name: index.size for index in added(database)}
     total = sum(sizes.values())
     evidence.note(f"{total / 1e6:.1f} MB in {len(sizes)} indexes")
@@ -340,7 +340,7 @@ def read(line: str) -> dict[str, Any]:
 def compare(name: str, told: dict[str, Any], plan: dict[str, Any]) -> None:
     """Compare a line with a run of our own; a few pages may differ between two runs."""
     truth, rows = pages(plan), int(plan["Actual Rows"])
-    margin = 6 + truth // 20
+    margin = 25 + truth // 10  # a session that is new touches some pages more
     every_node = sum(pages(node) for node in nodes(plan))
     cause = ""
     if abs(told["buffers"] - truth) > margin:
