@@ -90,9 +90,18 @@ def judge(subject: lab.Lab, case: Case) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="audit-") as place:
         work = Path(place) / subject.slug
         for layer in case.layers:
-            shutil.copytree(layer, work, dirs_exist_ok=True)
+            lay(subject, layer, work)
         result = verify.run(subject, work=work, judge_starter=True)
     return Outcome(case, result, problem_with(case, result))
+
+
+def lay(subject: lab.Lab, layer: Path, work: Path) -> None:
+    """Copy a folder of answers over what is there. Of a file with a choice of names (`a.sh|a.py`), only its own choice stays."""
+    for options in (name.split("|") for name in subject.about.files):
+        if any((layer / option).exists() for option in options):
+            for option in options:
+                (work / option).unlink(missing_ok=True)
+    shutil.copytree(layer, work, dirs_exist_ok=True)
 
 
 def problem_with(case: Case, result: Result) -> str:

@@ -127,6 +127,13 @@ def test_a_sound_lab_with_services_has_no_problem(course: Path) -> None:
     assert audit(course / "labs" / "902-fill-table") == []
 
 
+def test_an_alternative_in_another_language_is_judged_itself(course: Path) -> None:
+    folder = course / "labs" / "902-fill-table"
+    (folder / "alternatives" / "psql" / "fill.sh").write_text("exit 3\n")
+    problems = audit(folder)
+    assert [problem.partition(" (")[0] for problem in problems] == ["alternatives/psql: was rejected"], problems
+
+
 def test_a_wrong_lab_toml_names_the_field(folder: Path) -> None:
     edit(folder / "lab.toml", "minutes = 30", 'minutes = "30"')
     with pytest.raises(LabError, match=r"Expected `int`, got `str` - at `\$.minutes`"):

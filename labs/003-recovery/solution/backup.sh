@@ -7,6 +7,6 @@ psql "$PRIMARY_DSN" -qv ON_ERROR_STOP=1 \
   -c "ALTER SYSTEM SET archive_command = 'test ! -f \"$ARCHIVE/%f\" && cp \"%p\" \"$ARCHIVE/%f.part\" && mv \"$ARCHIVE/%f.part\" \"$ARCHIVE/%f\"'" \
   -c "SELECT pg_reload_conf()" >/dev/null
 
-# 2. A fresh backup. Without WAL of its own (-X none) it waits until the archive has all that it needs.
+# 2. A fresh backup. It brings the WAL that was written meanwhile (-X stream), so that it is complete without the archive.
 find "$BACKUP" -mindepth 1 -delete
-pg_basebackup -d "$PRIMARY_DSN" -D "$BACKUP" -X none -c fast
+pg_basebackup -d "$PRIMARY_DSN" -D "$BACKUP" -X stream -c fast

@@ -16,4 +16,4 @@ with session.cursor() as cursor:
     cursor.execute("SELECT pg_reload_conf()")
 for path in Path(env["BACKUP"]).iterdir():
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-subprocess.run(["pg_basebackup", "-d", env["PRIMARY_DSN"], "-D", env["BACKUP"], "-X", "fetch", "-c", "fast"], check=True)
+subprocess.run(["pg_basebackup", "-d", env["PRIMARY_DSN"], "-D", env["BACKUP"], "-X", "none", "-c", "fast"], check=True)

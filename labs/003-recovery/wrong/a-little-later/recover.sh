@@ -6,7 +6,7 @@ set -euo pipefail
 when=$(awk -v wanted="statement: $BAD_STATEMENT" '
   { at = index($0, "statement: "); if (at && substr($0, at) == wanted) print $1, $2, $3 }' "$PRIMARY_LOG" | tail -n 1)
 [ -n "$when" ] || { echo "the log does not hold: $BAD_STATEMENT" >&2; exit 1; }
-when=$(psql "$PRIMARY_DSN" -XAtc "SELECT timestamptz '$when' + interval '0.1 s'")
+when=$(psql "$PRIMARY_DSN" -XAtc "SELECT timestamptz '$when' + interval '0.5 s'")
 echo "recovering to just before $when"
 
 # 2. The last segment is not full yet: have the primary hand it over, and wait until it is archived.
