@@ -50,8 +50,8 @@ def shingles(words: Ints, width: int) -> Ints:
 
 def near_duplicates(world: World, width: int = 3, least: float = 0.5) -> Iterator[ArrowTable]:
     """Every pair of documents (the smaller id first) whose bodies have a Jaccard similarity of least (0.5) or more: how many
-    different runs of width (3) successive words both have, how many they have together, and the one divided by the other. Words are runs of
-    letters, in lower case. Exact for a width of 3 or 4 words and a similarity of 0.3 or more."""
+    different runs of width (3) successive words both have, how many they have together, and the one divided by the other. Words are
+    runs of letters, in lower case. Exact for a width of 3 or 4 words and a similarity of 0.3 or more."""
     if width not in WIDTHS or not LEAST <= least <= 1:
         raise LabError(f"expected a width of 3 or 4 words and `least` from {LEAST} to 1, got {width} and {least}")
     for families in batches(world):
