@@ -138,7 +138,7 @@ def copy_ratio(server: str, rounds: int = 5) -> tuple[float, float, int]:
     import psycopg2
 
     from delab.data.sinks.postgres import create_statement, load
-    from delab.data.text import csv_bytes
+    from delab.data.strings import csv_bytes
 
     data, recipe, table = dataset("retail"), Recipe(350), "order_lines"
     whole = b"".join(bytes(csv_bytes(page.rows)) for page in data.pages(table, recipe))

@@ -14,6 +14,7 @@ from delab.data.model import FOLDER, Dataset
 from delab.data.plots import plots
 
 SCALE, SAMPLE, RATE = 10.0, 3, 0.02
+LONGEST = 160  # characters of a value
 TEMPLATES = Path(__file__).parent / "pages"
 
 
@@ -56,7 +57,7 @@ def section(data: Dataset, name: str) -> dict[str, Any]:
     """What the page says of one table."""
     recipe, table = data.recipe(SCALE), data.table(name)
     rows = data.rows(name, recipe)
-    sample = [["" if value is None else value for value in row.values()] for row in rows.slice(0, SAMPLE).to_pylist()]
+    sample = [["" if value is None else shortened(value) for value in row.values()] for row in rows.slice(0, SAMPLE).to_pylist()]
     columns = [{"column": column, "notes": notes(table, column), "nulls": rows[column.name].null_count} for column in table.columns]
     return {"table": table, "rows": rows.num_rows, "columns": columns, "sample": sample, "plots": plots(table, rows)}
 
@@ -70,9 +71,15 @@ def examples(data: Dataset) -> list[dict[str, Any]]:
         planted = data.planted(recipe, [name for name in data.tables if name in tables]).to_pylist()
         seen: dict[str, dict[str, Any]] = {}
         for entry in planted:
-            seen.setdefault(f"{entry['table']}.{entry['column']}".rstrip("."), entry)
+            said = {name: shortened(value) for name, value in entry.items()}
+            seen.setdefault(f"{entry['table']}.{entry['column']}".rstrip("."), said)
         found.append({"fault": fault, "count": len(planted), "examples": list(seen.items())})
     return found
+
+
+def shortened(value: Any) -> Any:
+    """The value; only the start of a long text."""
+    return value[: LONGEST - 1] + "…" if isinstance(value, str) and len(value) > LONGEST else value
 
 
 def story(data: Dataset) -> str:

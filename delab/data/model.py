@@ -4,8 +4,9 @@ The description of a set is `datasets/NAME/schema.toml`; its generator is `delab
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import isgeneratorfunction, signature
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,29 @@ class Answer:
             yield self.compute(recipe, **self.parameters)
         else:
             yield from self.parts(recipe, **self.parameters)
+
+
+def answers_of(functions: Iterable[Callable[..., Any]], world: Callable[[Recipe], Any]) -> dict[str, Answer]:
+    """Functions of a world (what all tables of a recipe share) as answers by their names: the docstring is the meaning, arguments
+    after the world are the parameters, and a generator gives its answer in pieces."""
+    return {function.__name__: answer_of(function, world) for function in functions}
+
+
+def answer_of(function: Callable[..., Any], world: Callable[[Recipe], Any]) -> Answer:
+    """One function of a world as an answer."""
+    defaults = {name: value.default for name, value in list(signature(function).parameters.items())[1:]}
+
+    def compute(recipe: Recipe, **parameters: Any) -> ArrowTable:
+        return function(world(recipe), **parameters)
+
+    def parts(recipe: Recipe, **parameters: Any) -> Iterator[ArrowTable]:
+        yield from function(world(recipe), **parameters)
+
+    def joined(recipe: Recipe, **parameters: Any) -> ArrowTable:
+        return pa.concat_tables(list(parts(recipe, **parameters)))
+
+    about = function.__name__, function.__doc__ or ""
+    return Answer(*about, joined, defaults, parts) if isgeneratorfunction(function) else Answer(*about, compute, defaults)
 
 
 class Dataset(ABC):

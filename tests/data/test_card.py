@@ -105,3 +105,9 @@ def test_the_story_is_escaped() -> None:
     assert card.html_of("## A & B") == "<h2>A &amp; B</h2>"
     assert card.html_of("- <b>\n- `x`") == "<ul><li>&lt;b&gt;</li><li><code>x</code></li></ul>"
     assert card.html_of("one\ntwo") == "<p>one two</p>"
+
+
+def test_long_texts_are_shortened() -> None:
+    assert card.shortened("x" * 160) == "x" * 160
+    assert card.shortened("x" * 161) == "x" * 159 + "…"
+    assert card.shortened(None) is None

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delab.data import Recipe, dataset
-from delab.data.text import csv_bytes
+from delab.data.strings import csv_bytes
 
 RETAIL = dataset("retail")
 SCALES = st.sampled_from([0.001, 0.02, 0.25, 1.0, 2.7])

@@ -1,12 +1,11 @@
 """Retail sales: customers, products, stores, orders, lines, returns, payments. See `datasets/retail/`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from inspect import isgeneratorfunction, signature
 from typing import Any
 
-from delab.data.arrow import ArrowTable, RecordBatch, pa
-from delab.data.model import Answer, Dataset, Recipe
+from delab.data.arrow import RecordBatch, pa
+from delab.data.model import Answer, Dataset, Recipe, answers_of
 from delab.data.retail import history, sales, tables
 from delab.data.retail.orders import World
 
@@ -52,23 +51,7 @@ class Retail(Dataset):
 
     def answers(self) -> Mapping[str, Answer]:
         """The answer key: the functions named in ANSWERS, each with its docstring."""
-        return {function.__name__: self.answer(function) for function in ANSWERS}
-
-    def answer(self, function: Callable[..., Any]) -> Answer:
-        """One function of a world as an answer for a recipe; a generator gives its answer in pieces."""
-        defaults = {name: value.default for name, value in list(signature(function).parameters.items())[1:]}
-
-        def compute(recipe: Recipe, **parameters: Any) -> ArrowTable:
-            return function(self.world(recipe), **parameters)
-
-        def parts(recipe: Recipe, **parameters: Any) -> Iterator[ArrowTable]:
-            yield from function(self.world(recipe), **parameters)
-
-        def joined(recipe: Recipe, **parameters: Any) -> ArrowTable:
-            return pa.concat_tables(list(parts(recipe, **parameters)))
-
-        about = function.__name__, function.__doc__ or ""
-        return Answer(*about, joined, defaults, parts) if isgeneratorfunction(function) else Answer(*about, compute, defaults)
+        return answers_of(ANSWERS, self.world)
 
 
 DATASET = Retail("retail")

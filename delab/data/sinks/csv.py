@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from delab.data.arrow import RecordBatch, Schema, pa
-from delab.data.text import csv_bytes
+from delab.data.strings import csv_bytes
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from delab.data.arrow import RecordBatch
 from delab.data.files import Report, silent
 from delab.data.model import Dataset, Recipe, Table
 from delab.data.pace import Pace
-from delab.data.text import json_lines
+from delab.data.strings import json_lines
 from delab.errors import Blocked, LabError
 
 SILENT_SECONDS = 30  # how long a broker may keep silent before its messages count as lost

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from delab.data.arrow import Array, RecordBatch, Schema
 from delab.data.columns import joined
-from delab.data.text import json_lines
+from delab.data.strings import json_lines
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from delab.data import dataset
 from delab.data.arrow import Buffer, DataType
 from delab.data.files import Report, silent
 from delab.data.model import Dataset, Recipe, Table
-from delab.data.text import csv_bytes
+from delab.data.strings import csv_bytes
 from delab.errors import Blocked
 
 TYPES = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delab.data.text import csv_bytes, json_lines
+from delab.data.strings import csv_bytes, json_lines
 
 TEXT = st.none() | st.text(st.characters(codec="utf-8"), max_size=20)
 
