@@ -13,7 +13,7 @@ import numpy as np
 from delab.data.clickstream import site
 from delab.data.clickstream.clock import MINUTE, MS, SECOND, START
 from delab.data.clickstream.visits import CLICKS, DWELL, LONG_PAUSE, Visits, World
-from delab.data.rng import Bits, Bools, Ints, zipf
+from delab.data.rng import Bits, Bools, Ints, zipf_shares
 
 PAGE = 384  # minutes that are made together
 REACH = 100  # minutes from the begin of a visit until its last delivery, unless it is offline: 72 + LATE + AGAIN
@@ -39,6 +39,14 @@ def delays() -> Ints:
     return np.concatenate([quick, seconds, minutes])
 
 
+@cache
+def popular() -> Ints:
+    """16384 products, each as often as it is looked at: Zipf's law with the exponent 3/4, cut to whole shares."""
+    shares = zipf_shares(site.PRODUCTS, 3)
+    bounds = np.array([sum(shares[: rank + 1]) * 16384 // sum(shares) for rank in range(len(shares))], np.int64)
+    return np.repeat(np.arange(len(shares), dtype=np.int64), np.diff(bounds, prepend=0))
+
+
 def field(bits: Bits, shift: int, width: int) -> Ints:
     """Some of the bits as an integer."""
     values: Ints = ((bits >> np.uint64(shift)) & np.uint64((1 << width) - 1)).view(np.int64)
@@ -59,7 +67,7 @@ class Clicks:
 
     @cached_property
     def bits(self) -> Bits:
-        """Random bits: 0–9 dwell, 10–19 its ms, 20–25 what is looked at, 26–29 the query, 30–31 quantity, 32–42 loading time."""
+        """Random bits: 0–9 dwell, 10–19 its ms, 20–25 what is looked at, 26–29 query, 30–31 how many, 32–42 load, 43–56 product."""
         return self.world.draws("clicks", "bits").bits(self.number)
 
     @cached_property
@@ -71,7 +79,7 @@ class Clicks:
     def at(self) -> Ints:
         """When each happens, in µs, by a right clock."""
         wait = dwells()[field(self.bits, 0, 10)] + field(self.bits, 10, 10) * MS
-        bots = np.flatnonzero(self.visits.bot[self.visit])
+        bots = self.bots
         pace = (4 + self.visits.draws("pace").below(self.visits.number, 17)) * 250 * MS  # bots click like a clock
         wait[bots] = pace[self.visit[bots]]
         where, long = self.visits.pause
@@ -95,72 +103,85 @@ class Clicks:
         some = np.flatnonzero(self.visits.offline)
         if len(some):
             sent = self.at[self.first[some] + self.visits.clicks[some] - 1] + self.visits.lag[some]
-            due = np.zeros(len(self.visits.number), np.int64)
-            due[some] = sent
-            late = np.flatnonzero(self.visits.offline[self.visit])
-            at[late] = due[self.visit[late]] + (self.place[late] + 1) * 37 * MS
+            late = self.of(self.visits.offline)
+            at[late] = np.repeat(sent, self.visits.clicks[some]) + (self.place[late] + 1) * 37 * MS
         return at
 
     @cached_property
-    def twice(self) -> Bools:
-        """Which are delivered twice."""
-        hit: Bools = field(self.way, 26, 10) < TWICE
-        return hit
+    def twice(self) -> Ints:
+        """The positions of those that are delivered twice."""
+        return np.flatnonzero(field(self.way, 26, 10) < TWICE)
 
-    @cached_property
-    def again(self) -> Ints:
-        """When a second delivery comes, if one does: 1 to 60 s later; one in 16 1 to 11 minutes."""
-        share = field(self.way, 40, 16)
+    def again(self, some: Ints) -> Ints:
+        """When a second delivery of these comes, if one does: 1 to 60 s later; one in 16 1 to 11 minutes."""
+        way = self.way[some]
+        share = field(way, 40, 16)
         soon, later = SECOND + share * 59 * SECOND // 65536, MINUTE + share * (AGAIN - 1) * MINUTE // 65536
-        return self.arrives + np.where(field(self.way, 36, 4) == 0, later, soon)
+        at: Ints = self.arrives[some] + np.where(field(way, 36, 4) == 0, later, soon)
+        return at
+
+    def of(self, chosen: Bools) -> Ints:
+        """The positions of the clicks of chosen visits."""
+        return np.flatnonzero(np.repeat(chosen, self.visits.clicks))
 
     @cached_property
-    def step(self) -> Ints:
-        """How far down the funnel each click is: 1 cart, 2 checkout, 3 buys; 0 the look before the cart; less for other looks."""
-        depth, left = self.visits.depth[self.visit], (self.visits.clicks - 1)[self.visit] - self.place
-        return np.where(depth > 0, depth - left, -1)
+    def bots(self) -> Ints:
+        """The positions of clicks by bots."""
+        return self.of(self.visits.bot)
+
+    @cached_property
+    def steps(self) -> tuple[Ints, ...]:
+        """The positions of clicks down the funnel: looks before something goes into the cart, carts, checkouts, buys."""
+        depth, last = self.visits.depth, self.first + self.visits.clicks - 1
+        reached = (np.flatnonzero((depth > 0) & (depth >= step)) for step in range(4))
+        return tuple(last[some] - depth[some] + step for step, some in enumerate(reached))
 
     @cached_property
     def kind(self) -> Ints:
         """What each is: one of the kinds of site."""
-        looks = np.where(self.visits.bot[self.visit], site.PRODUCT, BROWSE[field(self.bits, 20, 6)])
-        return np.where(self.step >= 0, site.PRODUCT + self.step, looks)
+        kind = BROWSE[field(self.bits, 20, 6)]
+        kind[self.bots] = site.PRODUCT
+        for step, some in enumerate(self.steps):
+            kind[some] = site.PRODUCT + step
+        return kind
 
     @cached_property
     def product(self) -> Ints:
         """The product that each is about: a popular one; of bots one after the other; in the cart goes what was looked at."""
-        product = self.world.draws("clicks", "product").pick(self.number, zipf(site.PRODUCTS, 3))
-        bots = np.flatnonzero(self.visits.bot[self.visit])
+        product = popular()[field(self.bits, 43, 14)]
         begin = self.visits.draws("crawl from").below(self.visits.number, site.PRODUCTS)
-        product[bots] = (begin[self.visit[bots]] + self.place[bots]) % site.PRODUCTS
-        for step in (1, 2, 3):
-            some = np.flatnonzero(self.step == step)
+        product[self.bots] = (begin[self.visit[self.bots]] + self.place[self.bots]) % site.PRODUCTS
+        for some in self.steps[1:]:
             product[some] = product[some - 1]
         return product
 
     @cached_property
     def page(self) -> Ints:
         """Number of the page."""
+        page = self.product + site.FIRST_PRODUCT
+        some = np.flatnonzero((self.kind != site.PRODUCT) & (self.kind != site.CART))
+        lists = site.FIRST_LIST + self.product[some] // site.EACH
         fixed = np.array((site.HOME_PAGE, 0, site.SEARCH_PAGE, 0, 0, site.CHECKOUT_PAGE, site.THANKS_PAGE), np.int64)
-        base = np.array((0, site.FIRST_LIST, 0, site.FIRST_PRODUCT, site.FIRST_PRODUCT, 0, 0), np.int64)
-        about = np.where(self.kind == site.LIST, self.product // site.EACH, self.product)
-        page: Ints = np.where(base[self.kind] > 0, base[self.kind] + about, fixed[self.kind])
+        page[some] = np.where(self.kind[some] == site.LIST, lists, fixed[self.kind[some]])
         return page
+
+    def paid(self, some: Ints) -> Ints:
+        """Euro cents paid for one to three of the product, where something is bought."""
+        paid: Ints = site.prices()[self.product[some]] * np.array((1, 1, 2, 3), np.int64)[field(self.bits[some], 30, 2)]
+        return paid
 
     @cached_property
     def amount(self) -> Ints:
         """Euro cents paid; 0 unless something is bought."""
-        paid = np.zeros(len(self.number), np.int64)
-        some = np.flatnonzero(self.kind == site.BUY)
-        quantity = np.array((1, 1, 2, 3), np.int64)[field(self.bits[some], 30, 2)]
-        paid[some] = site.prices()[self.product[some]] * quantity
-        return paid
+        amount = np.zeros(len(self.number), np.int64)
+        amount[self.steps[3]] = self.paid(self.steps[3])
+        return amount
 
     @cached_property
     def load(self) -> Ints:
-        """How long the page took to load, in ms: 40 to 4,132, most of them short."""
+        """How long the page took to load, in ms: 40 to 4,130, half of them below 552."""
         share = field(self.bits, 32, 11)
-        return 40 + share * share // 1024
+        return 40 + (share * share * share >> 21)
 
 
 @dataclass(frozen=True)
@@ -198,11 +219,13 @@ def deliveries(world: World, start: int, stop: int) -> Deliveries:
     """All that arrives in minutes [start, stop), at most PAGE of them, by arrival; at the same µs by delivery id."""
     clicks = Clicks(candidates(world, start, stop))
     since, span = START + start * MINUTE, (stop - start) * MINUTE
-    once, again = clicks.arrives - since, clicks.again - since
-    first = np.flatnonzero((once >= 0) & (once < span))
-    second = np.flatnonzero(clicks.twice & (again >= 0) & (again < span))
-    keys = np.concatenate([(once[first] << 26) | (first << 1), (again[second] << 26) | (second << 1) | 1])
-    keys.sort()
+    parts = []
+    for second, some in enumerate((np.arange(len(clicks.number), dtype=np.int64), clicks.twice)):
+        at = (clicks.again(some) if second else clicks.arrives) - since
+        inside = np.flatnonzero((at >= 0) & (at < span))
+        parts.append((at[inside] << 26) | (some[inside] << 1) | second)
+    keys = np.concatenate(parts)
+    keys.sort(kind="stable")  # nearly sorted already, which this sort makes use of
     return Deliveries(clicks, (keys >> 1) & ((1 << 25) - 1), (keys & 1).astype(np.bool_), since + (keys >> 26))
 
 

@@ -51,20 +51,20 @@ LANGUAGES = ("de", "fr", "en", "es", "pl", "el", "ja", "hi", "en", "pt")
 COUNTRY_WEIGHTS = Weights.of((24, 16, 14, 10, 8, 5, 5, 6, 8, 4))
 DEVICES = ("phone", "desktop", "tablet")
 AGENTS = (  # browsers, four a device
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3 like Mac OS X) AppleWebKit/605.1.15 Version/18.3 Mobile/15E148 Safari/604.1",
-    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/133.0 Mobile Safari/537.36",
-    "Mozilla/5.0 (Linux; Android 14; SM-S921B) AppleWebKit/537.36 Chrome/132.0 Mobile Safari/537.36",
-    "Mozilla/5.0 (Android 15; Mobile; rv:135.0) Gecko/135.0 Firefox/135.0",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/133.0 Safari/537.36",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100101 Firefox/135.0",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.3 Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:135.0) Gecko/20100101 Firefox/135.0",
-    "Mozilla/5.0 (iPad; CPU OS 18_3 like Mac OS X) AppleWebKit/605.1.15 Version/18.3 Safari/604.1",
-    "Mozilla/5.0 (Linux; Android 14; SM-X710) AppleWebKit/537.36 Chrome/133.0 Safari/537.36",
-    "Mozilla/5.0 (Android 14; Tablet; rv:135.0) Gecko/135.0 Firefox/135.0",
-    "Mozilla/5.0 (Linux; Android 13; Lenovo TB-J606F) AppleWebKit/537.36 Chrome/131.0 Safari/537.36",
-    "ShopCrawler/2.1 (+https://crawler.example.com/bot)",  # declared bots from here on
-    "PriceBot/1.0 (+https://prices.example.net/bot.html)",
+    "Mozilla/5.0 (iPhone) Safari/18.3",
+    "Mozilla/5.0 (Pixel 9) Chrome/133",
+    "Mozilla/5.0 (Galaxy S24) Chrome/132",
+    "Mozilla/5.0 (Android) Firefox/135",
+    "Mozilla/5.0 (Windows) Chrome/133",
+    "Mozilla/5.0 (Windows) Firefox/135",
+    "Mozilla/5.0 (Macintosh) Safari/18.3",
+    "Mozilla/5.0 (Linux) Firefox/135",
+    "Mozilla/5.0 (iPad) Safari/18.3",
+    "Mozilla/5.0 (Galaxy Tab) Chrome/133",
+    "Mozilla/5.0 (Tablet) Firefox/135",
+    "Mozilla/5.0 (Tab M11) Chrome/131",
+    "ShopCrawler/2.1 (+bot@example.com)",  # declared bots from here on
+    "PriceBot/1.0 (+example.net/bot)",
 )
 BROWSERS = 12
 AGENT_WEIGHTS = Weights.of((18, 20, 14, 4, 18, 6, 8, 3, 5, 2, 1, 1))

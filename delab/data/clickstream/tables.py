@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delab.data.arrow import Array, RecordBatch, pa
 from delab.data.clickstream import site
-from delab.data.clickstream.clicks import PAGE, Deliveries, deliveries
-from delab.data.clickstream.visits import World
+from delab.data.clickstream.clicks import PAGE, Deliveries, deliveries, field
+from delab.data.clickstream.visits import Visits, World
 from delab.data.columns import gaps, money, times, whole, words
 from delab.data.model import Table
 from delab.data.rng import Ints
@@ -48,46 +49,57 @@ def clicks(world: World, start: int, stop: int) -> Columns:
     click, position = some.clicks, some.position
     visits, visit = click.visits, click.visit[position]
     number = click.number[position] + 1
-    kind, schema = click.kind[position], visits.schema[visit]
-    amount = click.amount[position]
+    kind = click.kind[position]
     return {
         "delivery_id": whole(number * 2 + some.second),
         "event_id": whole(number),
-        "visitor_id": whole(visits.visitor[visit] + 1),
-        "schema_version": whole(schema, 16),
+        "visitor_id": whole((visits.visitor + 1)[visit]),
+        "schema_version": whole(visits.schema.astype(np.int16)[visit], 16),
         "event_time": times(click.event_time[position]),
         "arrival_time": times(some.arrival),
         "action": words(site.ACTIONS, kind),
         "page_id": whole(click.page[position]),
         "query": queries(some, kind),
-        "amount": gaps(money(amount), amount == 0),
+        "amount": amounts(some, kind),
         "load_ms": whole(click.load[position], 32),
-        **places(world, visits.visitor, visits.schema, visit),
-        "campaign": words(site.CAMPAIGNS, campaigns(some)[visit]),
-        "user_agent": words(site.AGENTS, world.agent(visits.visitor)[visit]),
+        **places(world, visits, visit),
+        "campaign": words(site.CAMPAIGNS, campaigns(visits)[visit]),
+        "user_agent": words(site.AGENTS, world.agent(visits.visitor).astype(np.int8)[visit]),
     }
 
 
 def queries(some: Deliveries, kind: Ints) -> Array:
     """What was searched for; none unless it is a search."""
-    query = some.clicks.bits[some.position] >> np.uint64(26) & np.uint64(15)
-    return words((*site.QUERIES, None), np.where(kind == site.SEARCH, query.view(np.int64), len(site.QUERIES)))
+    searches = np.flatnonzero(kind == site.SEARCH)
+    query = np.full(len(kind), len(site.QUERIES), np.int8)
+    query[searches] = field(some.clicks.bits[some.position[searches]], 26, 4)
+    return words((*site.QUERIES, None), query)
 
 
-def places(world: World, visitor: Ints, schema: Ints, visit: Ints) -> Columns:
+def amounts(some: Deliveries, kind: Ints) -> Array:
+    """What was paid; none unless something was bought."""
+    bought = kind == site.BUY
+    cents = np.zeros(len(kind), np.int64)
+    cents[bought] = some.clicks.paid(some.position[bought])
+    return gaps(money(cents), ~bought)
+
+
+def places(world: World, visits: Visits, visit: Ints) -> Columns:
     """The country, in the column that its schema version calls it by."""
-    country, nowhere = world.country(visitor), len(site.COUNTRIES)
-    names = (*site.COUNTRIES, None)
+    country, nowhere = world.country(visits.visitor), len(site.COUNTRIES)
+    names, first = (*site.COUNTRIES, None), visits.schema == 1
+    old, new = (np.where(those, country, nowhere).astype(np.int8) for those in (first, ~first))
+    nothing = pa.nulls(len(visit), pa.string())
     return {
-        "country": words(names, np.where(schema == 1, country, nowhere)[visit]),
-        "country_code": words(names, np.where(schema == 1, nowhere, country)[visit]),
+        "country": words(names, old[visit]) if first.any() else nothing,
+        "country_code": words(names, new[visit]),
     }
 
 
-def campaigns(some: Deliveries) -> Ints:
+def campaigns(visits: Visits) -> NDArray[np.int8]:
     """What brought each visit here, where the tracking code tells: a position in site.CAMPAIGNS."""
-    visits = some.clicks.visits
-    return np.where(visits.schema == 3, visits.draws("campaign").pick(visits.number, site.CAMPAIGN_WEIGHTS), 0)
+    drawn = visits.draws("campaign").pick(visits.number, site.CAMPAIGN_WEIGHTS)
+    return np.where(visits.schema == 3, drawn, 0).astype(np.int8)
 
 
 MAKERS: dict[str, Callable[[World, int, int], Columns]] = {"pages": pages, "visitors": visitors, "clicks": clicks}

@@ -28,7 +28,7 @@ BOT, DECLARED, PAUSES, OFFLINE, WRONG_CLOCK = 0.01, 0.6, 0.125, 0.012, 0.02
 OFFSETS = np.array((-7200, -3600, -1800, -600, -300, -120, 20, 45), np.int64) * SECOND
 FIRST_OCTAVE, OCTAVES = 4, 11  # an offline visit is sent 2^4 to 2^15 minutes later: 16 minutes to 22 days
 LATEST = 1 << (FIRST_OCTAVE + OCTAVES)  # minutes
-VERSION_2, VERSION_3 = START + 40 * MINUTE, START + 720 * MINUTE  # when the new tracking code begins to spread
+VERSION_2, VERSION_3 = START + 40 * MINUTE, START + 240 * MINUTE  # when the new tracking code begins to spread
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Visits:
         """The version of the tracking code: 1 to 3; each new one takes a while to reach every device."""
         share = self.world.draws("visitors", "rollout").below(self.visitor, 1 << 16)
         second = self.begins >= VERSION_2 + share * (20 * MINUTE >> 16)
-        third = self.begins >= VERSION_3 + share * (360 * MINUTE >> 16)
+        third = self.begins >= VERSION_3 + share * (180 * MINUTE >> 16)
         return 1 + second.astype(np.int64) + third
 
 
