@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from delab.data import Recipe, dataset
 from delab.data.clickstream import clock, site
-from delab.data.clickstream.clicks import Clicks
+from delab.data.clickstream.clicks import AGAIN, LATE, REACH, Clicks, delays, deliveries, dwells
 from delab.data.clickstream.clock import MINUTE
-from delab.data.clickstream.visits import ROUND, World
+from delab.data.clickstream.visits import DWELL, LENGTHS, LONG_PAUSE, ROUND, World
 from delab.data.sinks.kafka import messages
 from delab.data.text import csv_bytes
 
@@ -72,6 +72,36 @@ def test_blocks_put_together_give_the_table_however_it_is_cut(scale: float, seed
     cuts = sorted({0, units, *data.draw(st.lists(st.integers(0, units), max_size=5))})
     blocks = [STREAM.clean(table, recipe, start, stop) for start, stop in pairwise(cuts)]
     assert pa.Table.from_batches(blocks).equals(rows(table, scale, seed))
+
+
+@given(SEEDS)
+@settings(max_examples=5, deadline=None)
+def test_nothing_is_lost_between_blocks(seed: int) -> None:
+    """All deliveries of all visits that ever began, without looking back from a block."""
+    stream = world(72, seed)
+    clicks = Clicks(stream.visits(0, stream.minutes))
+    every = np.arange(len(clicks.number))
+    arrivals = np.concatenate([clicks.arrives, clicks.again(clicks.twice)])
+    ids = np.concatenate([clicks.number[every] + 1 << 1, (clicks.number[clicks.twice] + 1 << 1) + 1])
+    expected = sorted(zip(arrivals[arrivals < stream.end].tolist(), ids[arrivals < stream.end].tolist(), strict=True))
+    for step in (7, 384):
+        found: list[tuple[int, int]] = []
+        for start in range(0, stream.minutes, step):
+            some = deliveries(stream, start, min(start + step, stream.minutes))
+            keys = (some.clicks.number[some.position] + 1 << 1) + some.second
+            found += zip(some.arrival.tolist(), keys.tolist(), strict=True)
+        assert found == expected
+
+
+def test_a_block_looks_back_as_far_as_the_longest_visit() -> None:
+    """The bounds hold for what is possible, however rarely it happens."""
+    assert dwells().max() + 1023 * clock.MS < DWELL
+    assert delays().max() + 65_535 < LATE * MINUTE
+    longest = (len(LENGTHS) - 1) * DWELL + LONG_PAUSE * MINUTE
+    assert longest < 72 * MINUTE
+    assert longest + (LATE + AGAIN) * MINUTE < REACH * MINUTE
+    assert LONG_PAUSE * MINUTE + DWELL < 29 * MINUTE
+    assert 63 * (20 * 250 * clock.MS) < longest  # bots
 
 
 def test_a_block_far_into_a_long_stream_is_what_its_neighbours_make_of_it() -> None:
