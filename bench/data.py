@@ -1,7 +1,7 @@
 """How fast the data sets are made: `python bench/data.py [--large]`. Exits 1 if a bound is broken.
 
 Rates are rows a second of one core (time of the process's own CPU use, so that other work on the machine does not count).
-`--large` also writes 100,000,000 order lines and tells the memory that took.
+`--large` also writes 100,000,000 rows of each large table and tells the memory that took.
 """
 
 import multiprocessing
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def main() -> int:
     """Print the table; 1 if a bound is broken."""
     rows = [*parquet_rows(), *faker_rows(), copy_row()]
     if "--large" in sys.argv:
-        rows.append(large_row())
+        rows += [large_row(name, table) for name, (table, _) in BIG.items() if name in names()]
     return report("Data sets", rows)
 
 
@@ -74,16 +75,18 @@ def counts_a_second(work: Callable[[], None], counts: list[int]) -> float:
 
 def faker_rows() -> list[Row]:
     """The same columns made by Faker; both in memory, in turns, the best of each."""
-    makers = {"order_lines": faker_order_line, "customers": faker_customer}
-    ratios = {table: times_faker(table, maker) for table, maker in makers.items()}
-    return [Row(f"retail: {table}, times as fast as Faker", ratio, TIMES_FAKER, least=True) for table, ratio in ratios.items()]
+    return [
+        Row(f"{name}: {table}, times as fast as Faker", times_faker(dataset(name), table, maker), TIMES_FAKER, least=True)
+        for (name, table), maker in FAKERS.items()
+        if name in names()
+    ]
 
 
-def times_faker(table: str, maker: Callable[[Any, int], tuple[Any, ...]]) -> float:
+def times_faker(data: Dataset, table: str, maker: Callable[[Any, int], tuple[Any, ...]]) -> float:
     """Seconds a row of Faker over seconds a row of ours."""
     from faker import Faker
 
-    data, recipe, fake = dataset("retail"), Recipe(1000), Faker()
+    recipe, fake = Recipe(1000), Faker()
     page = data.table(table).page
     starts = range(0, 24 * page, page)
     fake.seed_instance(1)
@@ -113,6 +116,25 @@ def faker_customer(fake: Any, number: int) -> tuple[Any, ...]:
     segment = fake.random_element(("consumer", "family", "small business", "corporate"))
     who = fake.name(), fake.email(), fake.date_of_birth(), fake.country_code(), fake.city(), fake.postcode(), segment
     return number, *who, fake.date_time_between("-5y"), fake.date_time_between("-1y")
+
+
+def faker_click(fake: Any, number: int) -> tuple[Any, ...]:
+    """A click as one makes it with Faker."""
+    action = fake.random_element(("view", "search", "cart", "checkout", "buy"))
+    at = fake.date_time_between("-1d")
+    keys = number, fake.random_int(1, 1_000_000), fake.random_int(1, 8192), fake.random_int(1, 3)
+    what = action, fake.random_int(1, 616), fake.word() if action == "search" else None
+    amount = fake.pydecimal(left_digits=3, right_digits=2, positive=True) if action == "buy" else None
+    country, campaign = fake.country_code(), fake.random_element((None, "newsletter", "social"))
+    arrival = at + timedelta(milliseconds=fake.random_int(20, 900_000))
+    return *keys, at, arrival, *what, amount, fake.random_int(40, 4000), country, None, campaign, fake.user_agent()
+
+
+FAKERS: dict[tuple[str, str], Callable[[Any, int], tuple[Any, ...]]] = {
+    ("retail", "order_lines"): faker_order_line,
+    ("retail", "customers"): faker_customer,
+    ("clickstream", "clicks"): faker_click,
+}
 
 
 def copy_row() -> Row:
@@ -158,19 +180,22 @@ def copy_ratio(server: str, rounds: int = 5) -> tuple[float, float, int]:
     return median(ours) / median(bare), median(ours), rows
 
 
-def large_row() -> Row:
-    """100,000,000 order lines into Parquet, in a process of its own."""
+LARGE_SCALE = {"retail": 34_700.0, "clickstream": 28_000.0}
+
+
+def large_row(name: str, table: str) -> Row:
+    """100,000,000 rows into Parquet, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as place, context.Pool(1) as pool:
-        rows, seconds, megabytes = pool.apply(large, (place,))
+        rows, seconds, megabytes = pool.apply(large, (place, name, table))
     assert rows >= LARGE_ROWS
-    return Row(f"retail: {rows:,} order lines ({seconds:.0f} s), peak memory, MB", megabytes, LARGE_MB)
+    return Row(f"{name}: {rows:,} rows of {table} ({seconds:.0f} s), peak memory, MB", megabytes, LARGE_MB)
 
 
-def large(place: str) -> tuple[int, float, float]:
+def large(place: str, name: str, table: str) -> tuple[int, float, float]:
     """Rows, seconds and the peak of resident memory in MB of this process."""
     started = time.monotonic()
-    rows = Folder(dataset("retail"), Recipe(34_700), "parquet", Path(place, "out")).make(["order_lines"])["order_lines"]
+    rows = Folder(dataset(name), Recipe(LARGE_SCALE[name]), "parquet", Path(place, "out")).make([table])[table]
     unit = 1 if sys.platform == "darwin" else 1024
     return rows, time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 

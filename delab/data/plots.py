@@ -13,6 +13,7 @@ from delab.data.model import Column, Table
 
 ACROSS, INCHES = 3, (3.75, 2.1)  # plots in a row; size of one
 MOST = 11  # bars
+SHORT = 100  # days: a shorter time is labelled by day and hour, not by year
 CATEGORIES = 40  # a text column of more different values is not plotted
 BLUE, GREY = "#2b6cb0", "#718096"
 WASTE = (
@@ -41,7 +42,7 @@ STYLE: dict[str, Any] = {
 
 def worth_plotting(table: Table, column: Column, values: Array) -> bool:
     """Whether a column has a distribution to look at: not a key, not a reference, not free text."""
-    if column.name in (*table.key, table.identity) or column.references:
+    if column.name in (*table.key, table.identity) or column.references or column.name.endswith("_id"):
         return False
     return column.type != "string" or 1 < pc.count_distinct(values).as_py() <= CATEGORIES
 
@@ -55,8 +56,10 @@ def bars(axes: Any, values: Array) -> None:
         ),
         reverse=True,
     )[:MOST]
-    names = [name if len(name) <= 18 else name[:17] + "…" for _, name in reversed(counts)]
-    axes.barh(names, [count for count, _ in reversed(counts)], color=BLUE)
+    names = [name if len(name) <= 18 else f"{name[:6]}…{name[-11:]}" for _, name in reversed(counts)]
+    axes.barh(range(len(names)), [count for count, _ in reversed(counts)], color=BLUE)
+    axes.set_yticks(range(len(names)), names)  # two names may be cut to the same
+    axes.xaxis.get_major_locator().set_params(nbins=5)
 
 
 def histogram(axes: Any, values: Array) -> None:
@@ -78,9 +81,23 @@ def over_time(axes: Any, values: Array) -> None:
     days = values.drop_null().cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(zero_copy_only=False) / 86_400e6
     counts, edges = np.histogram(days, min(60, max(6, len(days) // 5)))
     middles = (edges[1:] + edges[:-1]) / 2
-    axes.fill_between(1970 + middles / 365.2425, counts, color=BLUE, alpha=0.85, linewidth=0)
+    short = edges[-1] - edges[0] < SHORT
+    axes.fill_between(middles if short else 1970 + middles / 365.2425, counts, color=BLUE, alpha=0.85, linewidth=0)
     axes.set_ylim(0)
-    axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+    if short:
+        dated(axes.xaxis)
+    else:
+        axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+
+
+def dated(axis: Any) -> None:
+    """Label days since 1970 with the day and hour, as short as it can be said."""
+    from matplotlib import dates
+
+    make: Any = dates  # its functions have no types
+    locator = make.AutoDateLocator(maxticks=6)
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(make.ConciseDateFormatter(locator))
 
 
 def kind(column: Column) -> Callable[[Any, Array], None]:

@@ -128,9 +128,14 @@ class Weights:
 @cache
 def zipf(count: int, quarters: int = 4) -> Weights:
     """Zipf's law over ranks 0..count-1 with exponent quarters/4: weight 1 / rank^(quarters/4)."""
+    return Weights.of(zipf_shares(count, quarters))
+
+
+def zipf_shares(count: int, quarters: int = 4) -> list[int]:
+    """The weights of Zipf's law as integers."""
     ranks = np.arange(1, count + 1, dtype=np.float64)
     root = np.sqrt(np.sqrt(ranks))
     power = np.ones(count)
     for _ in range(quarters):
         power *= root
-    return Weights.of([int(weight) for weight in np.floor(2.0**40 / power)])
+    return [int(weight) for weight in np.floor(2.0**40 / power)]
