@@ -20,7 +20,7 @@ from delab.data.clickstream.clicks import AGAIN, LATE, REACH, Clicks, delays, de
 from delab.data.clickstream.clock import MINUTE
 from delab.data.clickstream.visits import DWELL, LENGTHS, LONG_PAUSE, ROUND, World
 from delab.data.sinks.kafka import messages
-from delab.data.text import csv_bytes
+from delab.data.strings import csv_bytes
 
 STREAM = dataset("clickstream")
 SCALES = st.sampled_from([0.001, 0.05, 0.5, 3.0, 9.0])
