@@ -1,9 +1,12 @@
 """Runs dbt without paying for its imports twice: `python -m delab.dbt_worker` imports it once and forks a process for each build.
 
-A request is a line of JSON on stdin, `{"arguments": […], "environment": {…}, "log": PATH, "seconds": N}`; the answer is one on stdout,
-`{"success": …, "exception": …, "nodes": [{"id", "status", "message", "failures", "rows", "seconds"}, …]}`. A build that takes too long is
-killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither variables nor dbt's caches get from one to
-the next.
+A request is a line of JSON on stdin, the answer one on stdout:
+
+    {"arguments": […], "environment": {…}, "log": PATH, "seconds": N}
+    {"success": …, "exception": …, "nodes": [{"id", "status", "message", "failures", "rows", "seconds"}, …]}
+
+A build that takes too long is killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither
+variables nor dbt's caches get from one to the next.
 """
 
 import contextlib

@@ -17,6 +17,8 @@ from delab.runtime import Endpoint
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 SECONDS = 300.0
+# Its words go to a file of ours; the debug log beside would cost a tenth of the time.
+QUIET = ("--no-use-colors", "--no-send-anonymous-usage-stats", "--log-level-file", "none")
 GOOD = frozenset(("success", "pass", "warn", "no-op"))
 
 
@@ -130,12 +132,10 @@ class Warehouse:
         log.unlink(missing_ok=True)
         places = {"project-dir": self.project, "profiles-dir": self.project, "target-path": self.folder, "log-path": self.folder}
         options = [part for name, path in places.items() for part in (f"--{name}", str(path))]
-        options += ["--vars", json.dumps({**self.variables, **variables}), "--no-use-colors", "--no-send-anonymous-usage-stats"]
-        # dbt leaves its user id beside the profile unless it may not say anything to anybody.
-        quiet = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        options += ["--vars", json.dumps({**self.variables, **variables}), *QUIET]
         request = {
             "arguments": [*command.split(), *options, *arguments],
-            "environment": {**quiet, **self.environment},
+            "environment": dict(self.environment),
             "log": str(log),
             "seconds": seconds,
         }

@@ -1,4 +1,4 @@
-{% test valid_history(model, key, valid_from='valid_from', valid_to='valid_to', current='is_current', where='true') %}
+{% test valid_history(model, key, valid_from='valid_from', valid_to='valid_to', current='is_current') %}
 
 {#- The versions of a member follow each other without gap or overlap, and the last one, alone, is current. -#}
 with versions as (
@@ -9,7 +9,6 @@ with versions as (
         {{ current }} as is_current,
         lead({{ valid_from }}) over (partition by {{ key }} order by {{ valid_from }}) as next_from
     from {{ model }}
-    where {{ where }}
 )
 
 select *
