@@ -18,7 +18,6 @@ import sys
 import time
 from typing import Any
 
-GONE, LATE = "the asker has gone", "it took longer than {seconds:g} s"
 CHUNK = 1 << 16
 
 
@@ -42,6 +41,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if not child:
         os.close(reading)
         run(request, writing)
+    with contextlib.suppress(OSError):
+        os.setpgid(child, child)  # both do it: whoever comes first
     os.close(writing)
     try:
         said = collected(reading, float(request["seconds"]))
@@ -57,7 +58,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def collected(reading: int, seconds: float) -> bytes:
-    """All that the child writes. Raises TimeoutError if it takes too long or nobody waits for it any more."""
+    """All that the child writes. Raises TimeoutError if it takes too long, SystemExit if nobody waits for it any more."""
     end, said, watched = time.monotonic() + seconds, b"", [reading, sys.stdin.fileno()]
     while True:
         ready, _, _ = select.select(watched, [], [], max(0, end - time.monotonic()))
@@ -68,9 +69,9 @@ def collected(reading: int, seconds: float) -> bytes:
                 return said
         elif ready:
             if not os.read(watched[1], CHUNK):
-                raise TimeoutError(GONE)
+                raise SystemExit(0)
         else:
-            raise TimeoutError(LATE.format(seconds=seconds))
+            raise TimeoutError(f"it took longer than {seconds:g} s")
 
 
 def failed(why: str) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def run(request: dict[str, Any], writing: int) -> None:
     """In the child: run dbt with its words in the log, say how it went, and end."""
     code = 1
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         os.environ.update(request["environment"])
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
