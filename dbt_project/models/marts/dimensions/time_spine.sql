@@ -1,0 +1,3 @@
+select date_day
+from {{ ref('dim_date') }}
+where date_day is not null

@@ -1,0 +1,124 @@
+"""Runs dbt without paying for its imports twice: `python -m delab.dbt_worker` imports it once and forks a process for each build.
+
+A request is a line of JSON on stdin, the answer one on stdout:
+
+    {"arguments": […], "environment": {…}, "log": PATH, "seconds": N}
+    {"success": …, "exception": …, "nodes": [{"id", "status", "message", "failures", "rows", "seconds"}, …]}
+
+A build that takes too long is killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither
+variables nor dbt's caches get from one to the next.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any
+
+CHUNK = 1 << 16
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    import dbt.adapters.duckdb
+    import dbt.adapters.postgres
+    import dbt.cli.main
+    import dbt.task.build  # noqa: F401 - imported here for the children
+
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in iter(sys.stdin.readline, ""):
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Fork, run, and wait for what the child says of it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        run(request, writing)
+    with contextlib.suppress(OSError):
+        os.setpgid(child, child)  # both do it: whoever comes first
+    os.close(writing)
+    try:
+        said = collected(reading, float(request["seconds"]))
+    except TimeoutError as error:
+        said = b""
+        return failed(str(error))
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        os.close(reading)
+    return json.loads(said) if said else failed(f"dbt ended with status {status} and said nothing")
+
+
+def collected(reading: int, seconds: float) -> bytes:
+    """All that the child writes. Raises TimeoutError if it takes too long, SystemExit if nobody waits for it any more."""
+    end, said, watched = time.monotonic() + seconds, b"", [reading, sys.stdin.fileno()]
+    while True:
+        ready, _, _ = select.select(watched, [], [], max(0, end - time.monotonic()))
+        if reading in ready:
+            part = os.read(reading, CHUNK)
+            said += part
+            if not part:
+                return said
+        elif ready:
+            if not os.read(watched[1], CHUNK):
+                raise SystemExit(0)
+        else:
+            raise TimeoutError(f"it took longer than {seconds:g} s")
+
+
+def failed(why: str) -> dict[str, Any]:
+    """The answer when there is none from dbt."""
+    return {"success": False, "exception": why, "nodes": []}
+
+
+def run(request: dict[str, Any], writing: int) -> None:
+    """In the child: run dbt with its words in the log, say how it went, and end."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        os.environ.update(request["environment"])
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        with os.fdopen(writing, "w") as out:
+            json.dump(outcome(request["arguments"]), out)
+        code = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def outcome(arguments: list[str]) -> dict[str, Any]:
+    """Run dbt through its Python API."""
+    from dbt.cli.main import dbtRunner
+
+    done = dbtRunner().invoke(arguments)
+    nodes = [node_result(result) for result in getattr(done.result, "results", None) or ()]
+    return {"success": done.success, "exception": str(done.exception or ""), "nodes": nodes}
+
+
+def node_result(result: Any) -> dict[str, Any]:
+    """What is told of one model, test, snapshot or source."""
+    node = getattr(result, "node", None)
+    response = getattr(result, "adapter_response", None) or {}
+    return {
+        "id": getattr(node, "unique_id", ""),
+        "status": str(getattr(result, "status", "")),
+        "message": str(getattr(result, "message", "") or ""),
+        "failures": getattr(result, "failures", None) or 0,
+        "rows": int(response.get("rows_affected") or 0),
+        "seconds": float(getattr(result, "execution_time", 0) or 0),
+    }
+
+
+if __name__ == "__main__":
+    main()

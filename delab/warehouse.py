@@ -1,0 +1,148 @@
+"""A dbt project on one database: build it, and see how each node went. dbt's imports are paid once for all builds of a worker."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from delab.errors import Blocked
+from delab.runtime import Endpoint
+
+PROJECT = Path(__file__).parent.parent / "dbt_project"
+SECONDS = 300.0
+# Its words go to a file of ours; the debug log beside would cost a tenth of the time.
+QUIET = ("--no-use-colors", "--no-send-anonymous-usage-stats", "--log-level-file", "none")
+GOOD = frozenset(("success", "pass", "warn", "no-op"))
+
+
+class NodeResult(msgspec.Struct, frozen=True):
+    """How one model, test, snapshot or source went. `id` is dbt's, such as `model.retail.dim_customer`."""
+
+    id: str
+    status: str  # success, error, skipped, no-op; of tests pass, warn, fail; of sources also runtime error
+    message: str
+    failures: int  # rows that a test found
+    rows: int  # that were written
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The node's own name: the last part of its id, without the hash of a test."""
+        parts = self.id.split(".")
+        return ".".join(parts[2:3] if parts[0] in ("test", "unit_test") and len(parts) == 4 else parts[-1:])
+
+
+class Build(msgspec.Struct, frozen=True):
+    """How one call of dbt went."""
+
+    success: bool
+    exception: str
+    nodes: tuple[NodeResult, ...]
+    log: str = ""  # the last that dbt said
+
+    def __getitem__(self, name: str) -> NodeResult:
+        """The result of the node of that name. Raises KeyError."""
+        return {node.name: node for node in self.nodes}[name]
+
+    def with_status(self, *statuses: str) -> list[str]:
+        """The names of the nodes that ended so, sorted."""
+        return sorted(node.name for node in self.nodes if node.status in statuses)
+
+    def bad(self) -> list[NodeResult]:
+        """The nodes that failed, without those that were skipped because of them."""
+        return [node for node in self.nodes if node.status not in GOOD and node.status != "skipped"]
+
+
+class Worker:
+    """A process with dbt imported, which forks another for each build (see delab.dbt_worker)."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "delab.dbt_worker"]
+        mine = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "DBT_"))}
+        # In a session of its own: Ctrl-C reaches its owner, whose end it sees.
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=mine, text=True, start_new_session=True
+        )
+
+    def ask(self, request: Mapping[str, Any]) -> bytes:
+        """The answer to one request. Raises Blocked if the worker has ended."""
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.child.stdin.write(json.dumps(request) + "\n")
+            self.child.stdin.flush()
+        if not (said := self.child.stdout.readline()):
+            raise Blocked("dbt could not be run: its process has ended", "scripts/bootstrap dbt, then repeat")
+        return said.encode()
+
+    def close(self) -> None:
+        """End it; a build that runs is killed."""
+        for pipe in (self.child.stdin, self.child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self.child.wait()
+
+
+@contextlib.contextmanager
+def worker() -> Iterator[Worker]:
+    """A worker that is ended at the end."""
+    opened = Worker()
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def postgres(at: Endpoint) -> dict[str, str]:
+    """The variables by which `profiles.yml` finds a PostgreSQL."""
+    where = {"PGHOST": at.host, "PGPORT": str(at.port), "PGUSER": at.user, "PGPASSWORD": at.password, "PGDATABASE": at.database}
+    return {"DBT_TARGET": "postgres", **where}
+
+
+def duckdb(file: Path) -> dict[str, str]:
+    """The variables by which `profiles.yml` finds a DuckDB file."""
+    return {"DBT_TARGET": "duckdb", "DUCKDB_PATH": str(file)}
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A project, the variables that tell its profile where the database is, and a folder for what dbt writes.
+
+    Keep the folder from build to build: dbt then parses only what has changed.
+    """
+
+    worker: Worker
+    folder: Path
+    environment: Mapping[str, str]
+    project: Path = PROJECT
+    variables: Mapping[str, Any] = field(default_factory=dict)  # dbt's, for all calls
+
+    def run(self, command: str, *arguments: str, seconds: float = SECONDS, **variables: Any) -> Build:
+        """One call of dbt, such as `run("source freshness")`. Raises Blocked if dbt can't be started."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = self.folder / "output.log"
+        log.unlink(missing_ok=True)
+        places = {"project-dir": self.project, "profiles-dir": self.project, "target-path": self.folder, "log-path": self.folder}
+        options = [part for name, path in places.items() for part in (f"--{name}", str(path))]
+        options += ["--vars", json.dumps({**self.variables, **variables}), *QUIET]
+        request = {
+            "arguments": [*command.split(), *options, *arguments],
+            "environment": dict(self.environment),
+            "log": str(log),
+            "seconds": seconds,
+        }
+        built = msgspec.json.decode(self.worker.ask(request), type=Build)
+        said = log.read_text(errors="replace") if log.exists() else ""
+        return msgspec.structs.replace(built, log=said)
+
+    def build(self, *arguments: str, **variables: Any) -> Build:
+        """`dbt build`: models, tests, snapshots in the order of their dependencies."""
+        return self.run("build", *arguments, **variables)
