@@ -1,4 +1,6 @@
-"""What dbt costs: `python bench/warehouse.py`. The whole project at scale 1, by a warm worker, against the same SQL run bare. Exits 1 if a bound is broken."""
+"""What dbt costs: `python bench/warehouse.py`. The whole project at scale 1, by a warm worker, against the same SQL run
+bare. Exits 1 if a bound is broken.
+"""
 
 import json
 import subprocess
