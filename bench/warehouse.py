@@ -1,5 +1,6 @@
-"""What dbt costs: `python bench/warehouse.py`. The whole project at scale 1, by a warm worker, against the same SQL run
-bare. Exits 1 if a bound is broken.
+"""What dbt costs: `python bench/warehouse.py`. Exits 1 if a bound is broken.
+
+The whole project at scale 1, built by a warm worker, by the command, and as the same SQL in one session of psql.
 """
 
 import json
@@ -96,6 +97,7 @@ def run_bare(at: str, script: str) -> None:
 def by_command(house: Warehouse) -> None:
     """The same build by the command line, which imports dbt each time."""
     places = ["--project-dir", str(house.project), "--profiles-dir", str(house.project), "--target-path", str(house.folder)]
+    places += ["--log-path", str(house.folder)]
     command = [str(Path(sys.executable).parent / "dbt"), "--quiet", "--log-level-file", "none", "build", *places]
     subprocess.run(command, env={"PATH": "/usr/bin:/bin", **house.environment}, check=True, stdout=subprocess.DEVNULL)
 

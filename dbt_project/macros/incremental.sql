@@ -12,10 +12,11 @@
 
 
 {% macro orders_to_key_again(dimensions, versioned) -%}
+    select order_id
+    from {{ this }}
+    where per_euro is null and currency <> 'XXX'
 {%- for name, dimension in dimensions.items() %}
-    {%- if not loop.first %}
     union
-    {% endif %}
     select loaded.order_id
     from {{ this }} as loaded
     inner join {{ dimension }} as member

@@ -11,28 +11,25 @@
     'customer': ref('dim_customer'),
     'product': ref('dim_product'),
     'store': ref('dim_store'),
+    'promotion': ref('dim_promotion'),
 } %}
 
-with orders as (
+with
+{% if is_incremental() %}
+again as (
 
-    select * from {{ ref('orders_keyed') }}
-    {% if is_incremental() %}
-    where
-        recorded_at >= {{ window_start('recorded_at') }}
-        or order_id in ({{ orders_to_key_again(dimensions, versioned=['customer', 'product']) }})
-    {% endif %}
+    {{ orders_to_key_again(dimensions, versioned=['customer', 'product']) }}
 
 ),
+{% endif %}
 
-lines as (
+orders as (
 
-    select lines.*
-    from {{ ref('stg_order_lines') }} as lines
+    select orders.*
+    from {{ ref('orders_keyed') }} as orders
     {% if is_incremental() %}
-    where
-        lines.order_id in (select order_id from orders)
-        -- A line whose order has not come (yet).
-        or lines.order_id not in (select order_id from {{ every_order }})
+    left join again on again.order_id = orders.order_id
+    where orders.recorded_at >= {{ window_start('recorded_at') }} or again.order_id is not null
     {% endif %}
 
 )
@@ -52,6 +49,7 @@ select
     orders.customer_id,
     lines.product_id,
     orders.store_id,
+    orders.promotion_id,
     coalesce(orders.order_status, 'unknown') as order_status,
     coalesce(orders.order_status = 'completed', false) as is_completed,
     coalesce(orders.currency, 'XXX') as currency,
@@ -61,8 +59,13 @@ select
     lines.discount,
     lines.amount,
     {{ to_euro('lines.amount', 'orders.per_euro') }} as amount_euro
-from lines
+from {{ ref('stg_order_lines') }} as lines
 left join orders on orders.order_id = lines.order_id
 left join {{ ref('dim_product') }} as products
     on products.product_id = lines.product_id
     and {{ in_force('products', 'orders.ordered_at') }}
+{% if is_incremental() %}
+left join {{ every_order }} as every_order on every_order.order_id = lines.order_id
+-- The lines of those orders, and lines whose order has not come (yet).
+where orders.order_id is not null or every_order.order_id is null
+{% endif %}

@@ -9,15 +9,25 @@
 {% set dimensions = {
     'customer': ref('dim_customer'),
     'store': ref('dim_store'),
+    'promotion': ref('dim_promotion'),
 } %}
 
-with orders as (
+with
+{% if is_incremental() %}
+again as (
 
-    select * from {{ ref('orders_keyed') }}
+    {{ orders_to_key_again(dimensions, versioned=['customer']) }}
+
+),
+{% endif %}
+
+orders as (
+
+    select orders.*
+    from {{ ref('orders_keyed') }} as orders
     {% if is_incremental() %}
-    where
-        recorded_at >= {{ window_start('recorded_at') }}
-        or order_id in ({{ orders_to_key_again(dimensions, versioned=['customer']) }})
+    left join again on again.order_id = orders.order_id
+    where orders.recorded_at >= {{ window_start('recorded_at') }} or again.order_id is not null
     {% endif %}
 
 ),
@@ -26,16 +36,16 @@ with orders as (
 totals as (
 
     select
-        order_id,
+        lines.order_id,
         count(*) as lines,
-        sum(quantity) as quantity,
-        sum(discount) as discount,
-        sum(amount) as amount
-    from {{ ref('fct_order_lines') }}
+        sum(lines.quantity) as quantity,
+        sum(lines.discount) as discount,
+        sum(lines.amount) as amount
+    from {{ ref('fct_order_lines') }} as lines
     {% if is_incremental() %}
-    where order_id in (select order_id from orders)
+    inner join orders on orders.order_id = lines.order_id
     {% endif %}
-    group by order_id
+    group by lines.order_id
 
 )
 
@@ -50,6 +60,7 @@ select
     orders.promotion_key,
     orders.customer_id,
     orders.store_id,
+    orders.promotion_id,
     orders.order_status,
     orders.order_status = 'completed' as is_completed,
     orders.currency,

@@ -6,20 +6,30 @@
     indexes=[{'columns': ['paid_at']}]
 ) }}
 
-with payments as (
+with
+{% if is_incremental() %}
+-- Payments whose order came after them, or was given other keys since, and those without a rate.
+again as (
+
+    select loaded.payment_id
+    from {{ this }} as loaded
+    inner join {{ ref('fct_orders') }} as orders on orders.order_id = loaded.order_id
+    where orders.customer_key <> loaded.customer_key or orders.store_key <> loaded.store_key
+    union
+    select payment_id
+    from {{ this }}
+    where amount_euro is null
+
+),
+{% endif %}
+
+payments as (
 
     select payments.*
     from {{ ref('stg_payments') }} as payments
     {% if is_incremental() %}
-    where
-        payments.paid_at >= {{ window_start('paid_at') }}
-        -- An order that came after its payment, or was given other keys since.
-        or payments.payment_id in (
-            select loaded.payment_id
-            from {{ this }} as loaded
-            inner join {{ ref('fct_orders') }} as orders on orders.order_id = loaded.order_id
-            where orders.customer_key <> loaded.customer_key or orders.store_key <> loaded.store_key
-        )
+    left join again on again.payment_id = payments.payment_id
+    where payments.paid_at >= {{ window_start('paid_at') }} or again.payment_id is not null
     {% endif %}
 
 )

@@ -6,24 +6,31 @@
     indexes=[{'columns': ['returned_at']}]
 ) }}
 
-with returned as (
+with
+{% if is_incremental() %}
+-- Returns whose line came after them, or was given other keys or a rate since.
+again as (
+
+    select loaded.order_line_id
+    from {{ this }} as loaded
+    inner join {{ ref('fct_order_lines') }} as lines on lines.order_line_id = loaded.order_line_id
+    where
+        lines.customer_key <> loaded.customer_key
+        or lines.product_key <> loaded.product_key
+        or lines.store_key <> loaded.store_key
+        or lines.currency <> loaded.currency
+        or (loaded.refund_euro is null and lines.per_euro is not null)
+
+),
+{% endif %}
+
+returned as (
 
     select returned.*
     from {{ ref('stg_returns') }} as returned
     {% if is_incremental() %}
-    where
-        returned.returned_at >= {{ window_start('returned_at') }}
-        -- A line that came after its return, or was given other keys since.
-        or returned.order_line_id in (
-            select loaded.order_line_id
-            from {{ this }} as loaded
-            inner join {{ ref('fct_order_lines') }} as lines on lines.order_line_id = loaded.order_line_id
-            where
-                lines.customer_key <> loaded.customer_key
-                or lines.product_key <> loaded.product_key
-                or lines.store_key <> loaded.store_key
-                or lines.currency <> loaded.currency
-        )
+    left join again on again.order_line_id = returned.order_line_id
+    where returned.returned_at >= {{ window_start('returned_at') }} or again.order_line_id is not null
     {% endif %}
 
 )

@@ -16,6 +16,7 @@ select
     orders.recorded_at,
     orders.customer_id,
     orders.store_id,
+    orders.promotion_id,
     orders.currency,
     orders.order_status,
     rates.per_euro,
