@@ -1,4 +1,4 @@
-"""One server, one warehouse on it: a test loads the sources that it wants, and builds."""
+"""One server a module, one warehouse on it: a test loads the sources that it wants, and builds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,13 +54,13 @@ class House:
         return built
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
     with warehouse.worker() as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     stack = templates.Scratch(templates.Plan("dbt", (make("primary", {"kind": "postgres"}),)))
     stack.start()
