@@ -69,6 +69,7 @@ class Session:
     def new_stack(self, seed: int) -> templates.Scratch:
         """A stack of the lab's services with fresh data made from `seed`, started."""
         plan = course.plan(self.lab)
+        course.import_ahead(self.lab)
         stack = templates.Scratch(plan)
         self.stacks.append(stack)
         stack.start()
