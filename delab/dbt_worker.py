@@ -2,7 +2,7 @@
 
 A request is a line of JSON on stdin, the answer one on stdout:
 
-    {"arguments": […], "environment": {…}, "log": PATH, "seconds": N}
+    {"arguments": […], "environment": {…}, "log": PATH, "seconds": N, "limits": {"memory": MiB, "file": MiB}}
     {"success": …, "exception": …, "nodes": [{"id", "status", "message", "failures", "rows", "seconds"}, …]}
 
 A build that takes too long is killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither
@@ -12,6 +12,7 @@ variables nor dbt's caches get from one to the next.
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -89,12 +90,21 @@ def run(request: dict[str, Any], writing: int) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        limit(request.get("limits", {}))
         with os.fdopen(writing, "w") as out:
             json.dump(outcome(request["arguments"]), out)
         code = 0
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Bound the address space and the size of a file, in MiB; what the system refuses is left as it is."""
+    for name, kind in (("memory", resource.RLIMIT_AS), ("file", resource.RLIMIT_FSIZE)):
+        if name in limits:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(kind, (limits[name] << 20, limits[name] << 20))
 
 
 def outcome(arguments: list[str]) -> dict[str, Any]:

@@ -124,6 +124,7 @@ class Warehouse:
     environment: Mapping[str, str]
     project: Path = PROJECT
     variables: Mapping[str, Any] = field(default_factory=dict)  # dbt's, for all calls
+    limits: Mapping[str, int] = field(default_factory=dict)  # MiB: "memory" (address space), "file" (one that it writes)
 
     def run(self, command: str, *arguments: str, seconds: float = SECONDS, **variables: Any) -> Build:
         """One call of dbt, such as `run("source freshness")`. Raises Blocked if dbt can't be started."""
@@ -138,6 +139,7 @@ class Warehouse:
             "environment": dict(self.environment),
             "log": str(log),
             "seconds": seconds,
+            "limits": dict(self.limits),
         }
         built = msgspec.json.decode(self.worker.ask(request), type=Build)
         said = log.read_text(errors="replace") if log.exists() else ""
