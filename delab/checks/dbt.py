@@ -4,7 +4,9 @@ A check that asks for the fixture `dbt` gets the project that is handed in, in t
 dbt is imported once, in a process that starts with the verification; each build is a process of its own (delab.warehouse).
 """
 
+import contextlib
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +15,20 @@ from typing import Any
 import msgspec
 
 from delab import wait, warehouse
+from delab.checks.database import Database
 from delab.checks.failing import expect, fail
 from delab.checks.work import Work
-from delab.errors import Blocked
 from delab.runtime import Node
 from delab.warehouse import Build, NodeResult, Worker
 
-SECONDS = 60  # that one call of dbt may take
+SECONDS = 150  # that one call of dbt may take: a small project builds in two on a quiet machine
 LIMITS = {"memory": 4096, "file": 64}  # MiB: address space, and one file that dbt writes
 SCHEMA = "analytics"
 SAID = 12  # lines of a message that are shown
+LONGEST_LINE = 300  # characters
+UNCHECKED = "SET session_replication_role = replica"  # no foreign keys, no triggers
+# Sessions that a build left when it was killed: they would hold locks.
+LEFT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dbt'"
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -30,6 +36,13 @@ class Column(msgspec.Struct, frozen=True):
 
     name: str
     description: str = ""
+    data_type: str | None = None
+    meta: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+
+    def meta_data(self) -> dict[str, Any]:
+        """Its `meta`, wherever it is written."""
+        return {**self.meta, **(self.config.get("meta") or {})}
 
 
 class Generic(msgspec.Struct, frozen=True):
@@ -54,6 +67,7 @@ class Element(msgspec.Struct, frozen=True):
     original_file_path: str = ""
     description: str = ""
     columns: dict[str, Column] = {}
+    meta: dict[str, Any] = {}
     config: dict[str, Any] = {}
     depends_on: Depends = Depends()
     raw_code: str = ""
@@ -61,6 +75,10 @@ class Element(msgspec.Struct, frozen=True):
     test_metadata: Generic | None = None
     column_name: str | None = None
     attached_node: str | None = None  # the model that a generic test is written at
+
+    def meta_data(self) -> dict[str, Any]:
+        """Its `meta`, wherever it is written."""
+        return {**self.meta, **(self.config.get("meta") or {})}
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -102,31 +120,45 @@ class Project:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def database(self) -> Database:
+        """The server that it is built on."""
+        return Database(self.node, seconds=SECONDS)
+
+    @property
     def target(self) -> Path:
-        """Where dbt writes: one folder for all builds, so that it parses only what has changed."""
-        return self.work.run_folder / "dbt"
+        """Where dbt writes: one folder for all builds of a server and a schema, so that it parses only what has changed."""
+        variables = "".join(f"{key}={value}\n" for key, value in sorted(self.environment.items()))
+        return self.work.run_folder / "dbt" / f"{self.node.endpoint.port}-{self.schema}-{zlib.crc32(variables.encode()):08x}"
 
     def on(self, node: Node, schema: str = SCHEMA, **environment: str) -> "Project":
         """The same project on another server, into another schema, or with other variables."""
         return Project(self.work, node, self.worker, schema, environment)
 
+    def told(self, seconds: float) -> dict[str, str]:
+        """The variables that dbt is told; a statement that does not end is ended by the server."""
+        at = {**self.work.environment, **warehouse.libpq(self.node.endpoint)}
+        limit = f"-c statement_timeout={int(seconds * wait.scale() * 500)}"  # half of the time for one of them
+        return {**at, "DBT_SCHEMA": self.schema, "PGOPTIONS": limit, **self.environment}
+
     def run(self, command: str, *arguments: str, seconds: float = SECONDS, **variables: Any) -> Build:
         """One call of dbt, however its nodes go; fails the check if dbt can't read the project or doesn't come to an end."""
-        told = {**self.work.environment, **warehouse.postgres(self.node.endpoint), "DBT_SCHEMA": self.schema, **self.environment}
-        del told["DBT_TARGET"]  # the learner's profile says which
         if not (self.work.folder / "dbt_project.yml").is_file():
             fail(expected="dbt_project.yml is in your folder", seen="there is no such file", command="ls -la")
-        at = warehouse.Warehouse(self.worker, self.target, told, self.work.folder, limits=LIMITS)
+        at = warehouse.Warehouse(self.worker, self.target, self.told(seconds), self.work.folder, limits=LIMITS)
         built = at.run(command, *arguments, seconds=seconds * wait.scale(), **variables)
-        self.blame(command, built)
+        if not built.success:
+            self.database.execute(LEFT)  # a server that is gone is not the learner's: this raises Blocked
+        if built.exception:
+            fail(expected=f"`dbt {command}` reads your project and comes to its end", seen=self.broken(built))
         return built
 
-    def blame(self, command: str, built: Build) -> None:
-        """Say why dbt itself could not do it; a server that is gone is not the learner's."""
-        if not built.success and not self.node.ready():
-            raise Blocked(f"{self.node.name} does not answer any more", "verify again; `lab doctor` looks at the machine")
-        if built.exception:
-            fail(expected=f"`dbt {command}` reads your project and comes to its end", seen=self.shorten(built.exception))
+    def broken(self, built: Build) -> str:
+        """Why dbt itself gave up."""
+        if "longer than" in built.exception:
+            return f"{built.exception} and was stopped (a loop in Jinja that does not end, or a query that waits?)"
+        if len(built.log) >= LIMITS["file"] << 20:
+            return f"it printed more than {LIMITS['file']} MiB and was stopped"
+        return self.shorten(built.exception)
 
     def build(self, *arguments: str, expected: str = "", seconds: float = SECONDS, **variables: Any) -> Build:
         """`dbt build`; fails the check unless all models, snapshots and tests went well, naming the first that did not."""
@@ -136,33 +168,89 @@ class Project:
         selected = f"`dbt build {' '.join(arguments)}`".replace(" `", "`")
         expect(built.nodes, expected=f"{selected} has something to build", seen="there is no model that is enabled")
         expect(built.success, expected=f"{selected} ends well", seen=self.shorten(built.log))
+        self.see_where(built)
         return built
 
+    def see_where(self, built: Build) -> None:
+        """Fail if what was built is not on this server: a profile with an address of its own."""
+        made = [self.relations().get(node.id) for node in built.nodes if node.status == "success"]
+        there = [name for name in made if name]
+        if there and not self.database.value("SELECT bool_or(to_regclass(n) IS NOT NULL) FROM unnest(%s) AS n", there):
+            seen = f"dbt says that it is built, but {there[0]} is not there: profiles.yml leads to another server or database"
+            fail(expected="profiles.yml reads where the server is from PGHOST, PGPORT, PGDATABASE, …", seen=seen)
+
     def describe(self, node: NodeResult) -> str:
-        """A node that went wrong, in dbt's words."""
+        """A node that went wrong, in dbt's words, with the learner's line if one is quoted."""
         found = f"; it found {node.failures} rows" if node.failures else ""
-        return f"{node.name}: {node.status}{found}: {self.shorten(node.message)}"
+        return f"{node.name}: {node.status}{found}: {self.shorten(node.message)}{self.line_of(node)}"
+
+    def line_of(self, node: NodeResult) -> str:
+        """Where the line that PostgreSQL quotes stands in the learner's file (its own number counts lines of compiled code)."""
+        quoted_line = re.search(r"^\s*LINE \d+: (?P<text>.*\S)", node.message, re.MULTILINE)
+        element = self.manifest().nodes.get(node.id)
+        if not quoted_line or element is None or not (path := self.work.folder / element.original_file_path).is_file():
+            return ""
+        lines = path.read_text(errors="replace").splitlines()
+        text = quoted_line["text"].strip().strip(".")
+        at = [number for number, line in enumerate(lines, 1) if text in line]
+        return f"\n  that is {element.original_file_path}, line {at[0]}" if len(at) == 1 else ""
 
     def shorten(self, said: str) -> str:
         """dbt's words without our paths and without where the compiled code is."""
-        lines = [line for line in said.strip().splitlines() if line.strip() and "compiled code at" not in line]
-        return re.sub(rf"{re.escape(str(self.work.run_folder))}/(work/|dbt/)?", "", "\n".join(lines[:SAID]))
+        lines = [line[:LONGEST_LINE] for line in said.strip().splitlines() if line.strip() and "compiled code at" not in line]
+        place = rf"{re.escape(str(self.work.run_folder))}/(work/|dbt/[^/]*/)?"
+        return re.sub(place, "", "\n".join(lines[:SAID]))
 
     def manifest(self) -> Manifest:
         """The project as dbt understands it, also before anything was built."""
-        if not (self.target / "manifest.json").exists():
-            self.run("parse")
-        return msgspec.json.decode((self.target / "manifest.json").read_bytes(), type=Manifest)
+        return msgspec.json.decode(self.artifact("manifest.json", "parse"), type=Manifest)
+
+    def artifact(self, name: str, command: str) -> bytes:
+        """A file that dbt writes, made by `command` if it is not there."""
+        if not (self.target / name).exists():
+            self.run(command)
+        return (self.target / name).read_bytes()
+
+    def catalog(self) -> dict[str, list[str]]:
+        """`dbt docs generate`: by dbt's id, the columns that each table or view has in the database."""
+        self.run("docs generate")
+        found = msgspec.json.decode((self.target / "catalog.json").read_bytes())
+        return {id: list(node["columns"]) for id, node in (found["nodes"] | found["sources"]).items()}
 
     def relation(self, name: str) -> str:
         """The quoted table or view that a model makes: `"analytics"."dim_customer"`; fails the check if there is no such model."""
         model = self.manifest().model(name)
+        if model.config.get("materialized") == "ephemeral":
+            fail(expected=f"{name} is a table or a view", seen="it is ephemeral: there is nothing to ask")
         return self.relations()[model.unique_id]
 
     def relations(self) -> dict[str, str]:
         """The table or view of each model, by dbt's id, without the database's name."""
-        raw = msgspec.json.decode((self.target / "manifest.json").read_bytes(), type=RawManifest)
+        raw = msgspec.json.decode(self.artifact("manifest.json", "parse"), type=RawManifest)
         return {id: ".".join(quoted(node)) for id, node in raw.nodes.items() if node.schema}
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query in which `{dim_customer}` stands for the table or view of that model; `values` fill its %s."""
+        names = set(re.findall(r"{(\w+)}", query))
+        return self.database.rows(query.format(**{name: self.relation(name) for name in names}), *values)
+
+    def fired(self, built: Build, *statuses: str) -> list[Element]:
+        """The data tests that found something: `fail`, or the statuses given (`warn`; `error`: the test itself is broken)."""
+        nodes = self.manifest().nodes
+        wanted = statuses or ("fail",)
+        return [nodes[result.id] for result in built.nodes if result.status in wanted and result.id.startswith("test.")]
+
+    @contextlib.contextmanager
+    def planted(self, table: str, *statements: str) -> Iterator[None]:
+        """Within the block, a source table (`raw.orders`) is as the statements change it; after it, it is as it was."""
+        keep, database = f'"delab_kept_{zlib.crc32(table.encode()):08x}"', self.database
+        database.execute(f"CREATE TABLE {keep} AS TABLE {table}")
+        try:
+            for statement in statements:
+                database.execute(f"{UNCHECKED}; {statement}")
+            yield
+        finally:
+            database.execute(f"{UNCHECKED}; DELETE FROM {table}; INSERT INTO {table} SELECT * FROM {keep}; DROP TABLE {keep}")
 
 
 class RawNode(msgspec.Struct, frozen=True):

@@ -281,7 +281,9 @@ def stack(verification: Session, work: Work) -> templates.Scratch:
 @pytest.fixture(scope="session")
 def dbt(verification: Session, stack: templates.Scratch, work: Work) -> Any:
     """The dbt project that is handed in, on the lab's first PostgreSQL server: see delab.checks.dbt.Project."""
+    from delab import warehouse
     from delab.checks.dbt import Project
 
-    node = next(node for node in stack if "postgres" in node.service.packs)
+    node = warehouse.server(stack)
+    work.environment.update(warehouse.libpq(node.endpoint))
     return Project(work, node, verification.start_dbt())

@@ -71,7 +71,7 @@ class Session:
     def start_dbt(self) -> Worker:
         """The process that builds dbt projects. Started early, it imports dbt while the services start."""
         if self.dbt is None:
-            self.dbt = Worker()
+            self.dbt = Worker(["postgres"])
         return self.dbt
 
     # Stacks
