@@ -180,7 +180,8 @@ def initialise(stack: LocalStack, plan: Plan) -> None:
             files.make_folder(node.place.folder / name, paths.service_user()).chmod(0o700)
         if node.service.started:
             node.service.create(node.place)
-            node.start()
+            if not node.service.created_stopped:
+                node.start()
 
 
 def fill(stack: LocalStack, plan: Plan) -> None:
@@ -197,7 +198,8 @@ def fill(stack: LocalStack, plan: Plan) -> None:
 def close(stack: LocalStack) -> None:
     """Let every service settle, stop all, and keep nothing of this run: logs, records, links."""
     for node in stack.supervised():
-        node.service.settle(node.place)
+        if node.alive():
+            node.service.settle(node.place)
     for node in stack:
         node.stop()
     stack.sweep()
