@@ -6,6 +6,7 @@ verification's server gets empty tables: the verifier brings each day itself, so
 
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +24,8 @@ TABLES = """
 CREATE TABLE {schema}.customer_changes (
   change_id bigint, customer_id bigint, operation text, name text, city text, segment text,
   changed_at timestamptz, recorded_at timestamptz);
-CREATE TABLE {schema}.products (product_id bigint PRIMARY KEY, name text, category text, price numeric(14,2), updated_at timestamptz);
+CREATE TABLE {schema}.products (
+  product_id bigint PRIMARY KEY, name text, category text, price numeric(14,2), updated_at timestamptz);
 CREATE TABLE {schema}.orders (
   order_id bigint PRIMARY KEY, customer_id bigint, product_id bigint, amount numeric(14,2), ordered_at timestamptz,
   recorded_at timestamptz);
@@ -139,7 +141,9 @@ class Story:
         shown = Product(product["product_id"], product["name"], first, int(product["price"]), night(0))
         for day, word in enumerate(kind.split(), 1):
             if word in ("A", "B", "C"):
-                shown = replace(shown, category={"A": first, "B": second, "C": third}[word], updated_at=night(day) - timedelta(hours=2))
+                shown = replace(
+                    shown, category={"A": first, "B": second, "C": third}[word], updated_at=night(day) - timedelta(hours=2)
+                )
             elif word == "price":
                 shown = replace(shown, price=shown.price + self.chance.randint(1, 9), updated_at=night(day) - timedelta(hours=3))
             elif word == "name":
@@ -192,11 +196,11 @@ class Story:
         """The newest name of each customer."""
         return {who: [row.name for row in rows if row.name is not None][-1] for who, rows in self.known(day).items()}
 
-    def previous(self, day: int) -> dict[int, str | None]:
-        """The category that each product had before its present one, as far as the evenings have shown."""
+    def previous(self, evenings: Sequence[int]) -> dict[int, str | None]:
+        """The category that each product had before its present one, as far as these evenings have shown."""
         now: dict[int, str] = {}
         before: dict[int, str | None] = {}
-        for evening in range(1, day + 1):
+        for evening in evenings:
             for number, product in self.shelves[evening].items():
                 if number in now and now[number] != product.category:
                     before[number] = now[number]
@@ -204,9 +208,9 @@ class Story:
                 before.setdefault(number, None)
         return before
 
-    def products(self, day: int) -> dict[int, Product]:
-        """Each product as it was last seen."""
-        return {number: product for evening in range(1, day + 1) for number, product in self.shelves[evening].items()}
+    def products(self, evenings: Sequence[int]) -> dict[int, Product]:
+        """Each product as it was last seen on these evenings."""
+        return {number: product for evening in evenings for number, product in self.shelves[evening].items()}
 
     # Into the raw tables
 
@@ -394,7 +398,7 @@ PRODUCTS = (
     "A B C C",
     "A B price touched",
     "A touched B touched",
-    "A A B absent",
+    "A B absent absent",
     "A absent absent B",
     "absent A B B",
     "absent absent absent A",
@@ -403,7 +407,7 @@ PRODUCTS = (
 
 def prepare(stack, seed):
     """Empty raw tables; on a learner's own server the story beside them, at the end of day 1."""
-    with connect(stack["warehouse"].endpoint, seconds=60) as session, session.cursor() as cursor:
+    with connect(stack["primary"].endpoint, seconds=60) as session, session.cursor() as cursor:
         cursor.execute("CREATE SCHEMA raw;" + TABLES.format(schema="raw"))
         if seed == LIVE_SEED:
             story = Story(seed)
