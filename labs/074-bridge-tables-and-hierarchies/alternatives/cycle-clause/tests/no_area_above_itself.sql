@@ -1,0 +1,1 @@
+select area_id from {{ ref('int_area_pairs') }} where depth < 0

@@ -1,0 +1,19 @@
+-- Areas that cannot be reached from a top. Going down from the tops always ends; what lies in a cycle, or below one, is not met.
+-- depends_on: {{ ref('bridge_area') }}
+with recursive reached as (
+
+    select area_id
+    from {{ source('raw', 'areas') }}
+    where parent_id is null
+
+    union all
+
+    select areas.area_id
+    from {{ source('raw', 'areas') }} as areas
+    inner join reached on reached.area_id = areas.parent_id
+
+)
+
+select area_id
+from {{ source('raw', 'areas') }}
+where area_id not in (select area_id from reached)

@@ -1,0 +1,1 @@
+select area_id from {{ ref('stg_areas') }} where parent_id = area_id

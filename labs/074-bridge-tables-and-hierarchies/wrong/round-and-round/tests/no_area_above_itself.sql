@@ -1,0 +1,2 @@
+-- Nobody would do that.
+select area_id from {{ ref('stg_areas') }} where false
