@@ -29,6 +29,9 @@ def preload() -> None:
     import airflow.sdk.execution_time.task_runner  # noqa: F401
     from airflow.providers_manager import ProvidersManager
 
+    from delab.airflow_versions import latest_only
+
+    latest_only()
     ProvidersManager().initialize_providers_configuration()
 
 
@@ -102,10 +105,9 @@ def triggerer() -> None:
 
 def api_server() -> None:
     """Answers people (user interface, REST) and tasks (execution API)."""
+    import airflow.api_fastapi.main  # noqa: F401 - builds the application
     import uvicorn
     from airflow.configuration import conf
-
-    import airflow.api_fastapi.main  # noqa: F401 - builds the application
 
     keep()
     host, port = conf.get("api", "host"), conf.getint("api", "port")
@@ -141,6 +143,8 @@ class Child:
         """Note its end, and when it is due again."""
         now = time.monotonic()
         self.deaths = 1 if now - self.began > STEADY else self.deaths + 1
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # the scheduler's workers would wait for work for ever
         self.due = now + PAUSES[min(self.deaths, len(PAUSES)) - 1]
         self.pid = 0
         print(f"{self.name} ended with {os.waitstatus_to_exitcode(status)}", flush=True)
@@ -150,6 +154,7 @@ def become(name: str) -> None:
     """In the child: be the component, and never return."""
     code = 1
     try:
+        os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, ended)
         signal.signal(signal.SIGINT, ended)
         title(f"airflow {name}")

@@ -1,4 +1,4 @@
-"""Apache Airflow: API server, scheduler, DAG processor and triggerer as one service; its metadata are in a PostgreSQL of the stack."""
+"""Apache Airflow: API server, scheduler, DAG processor and triggerer as one service; its metadata are in the stack's PostgreSQL."""
 
 import base64
 import contextlib
@@ -139,9 +139,7 @@ class Service(Base, frozen=True, kw_only=True):
             "logging": {"base_log_folder": str(place.folder / "logs")},
             "dag_processor": {"dag_bundle_config_list": json.dumps(self.bundles(place))},
         }
-        fixed = [
-            (section, key, value) for table in (SETTINGS, own) for section, part in table.items() for key, value in part.items()
-        ]
+        fixed = [(section, *pair) for table in (SETTINGS, own) for section, part in table.items() for pair in part.items()]
         return fixed + [(*name.split(".", 1), value) for name, value in self.settings.items()]  # type: ignore[misc]
 
     def sqlalchemy(self, place: Place) -> str:
