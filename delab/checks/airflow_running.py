@@ -34,8 +34,7 @@ class Run:
         """From the run's creation to its end."""
         run = self.create()
         for _ in range(MOST_STEPS):
-            ready = self.decide(run) or self.decide(run)  # what the first skips or fails, the second sees
-            if str(run.state) != "running" or not ready:
+            if not (ready := self.settled(run)):
                 break
             self.step(run, self.choose(ready))
         return self.told(run)
@@ -58,6 +57,7 @@ class Run:
         date = moment(self.request["date"]) if self.request["date"] else None
         interval = self.interval(date)
         kind = DagRunType(self.request["kind"])
+        self.forget_earlier(date)
         run = self.stored.create_dagrun(
             run_id=f"{kind.value}__{self.request['date']}__{self.request['name']}",
             logical_date=date,
@@ -71,8 +71,19 @@ class Run:
             session=self.session,
         )
         run.dag = self.stored
+        for instance in run.get_task_instances(session=self.session) if self.request["once"] else ():
+            instance.max_tries = 0
         self.session.commit()
         return run
+
+    def forget_earlier(self, date: Any) -> None:
+        """Remove the run of the same logical date: there is one for each, and a second one is the first, repeated."""
+        from airflow.models.dagrun import DagRun
+        from sqlalchemy import delete
+
+        if date is not None:
+            self.session.execute(delete(DagRun).where(DagRun.dag_id == self.dag.dag_id, DagRun.logical_date == date))
+            self.session.commit()
 
     def interval(self, date: Any) -> Any:
         """The data interval: as asked, or as the timetable says."""
@@ -81,6 +92,21 @@ class Run:
         if self.request["interval"]:
             return tuple(moment(text) for text in self.request["interval"])
         return coerce_to_core_timetable(self.dag.timetable).infer_manual_data_interval(run_after=date) if date else None
+
+    def settled(self, run: Any) -> list[Any]:
+        """What can run once nothing changes by itself any more: skips and failures go down one level at a time."""
+        before = None
+        while not (ready := self.decide(run)) and str(run.state) == "running":
+            states = self.states(run)
+            if states == before:
+                break
+            before = states
+        return ready
+
+    def states(self, run: Any) -> dict[str, str]:
+        """The state of each task instance."""
+        instances = run.get_task_instances(session=self.session)
+        return {key(one): str(one.state) if one.state else "none" for one in instances}
 
     def decide(self, run: Any) -> list[Any]:
         """Let Airflow decide what can run now."""
@@ -172,12 +198,11 @@ class Run:
     def told(self, run: Any) -> dict[str, Any]:
         """All that is known of the run."""
         self.session.expire_all()
-        instances = run.get_task_instances(session=self.session)
         return {
             "state": str(run.state),
             "run_id": run.run_id,
             "events": self.events,
-            "states": {key(one): str(one.state) if one.state else "none" for one in instances},
+            "states": self.states(run),
             "retry_delays": self.delays,
             "xcoms": self.xcoms(run),
         }
