@@ -131,7 +131,10 @@ class Run:
         waiting = [one.task_id for one in run.get_task_instances(session=self.session) if one.state is None]
         self.session.commit()
         began = time.monotonic()
-        told = in_a_fork(lambda: self.execute(who), self.request["task_seconds"])
+        if who["task_id"] in self.request["unreal"]:
+            told = self.pretend(instance)
+        else:
+            told = in_a_fork(lambda: self.execute(who), self.request["task_seconds"])
         seconds = time.monotonic() - began
         self.session.expire_all()
         instance = self.found(who, self.session)
@@ -141,6 +144,14 @@ class Run:
         event = {"task": who["task_id"], "map_index": who["map_index"], "attempt": attempt, "state": str(instance.state), **told}
         self.events.append({**event, "seconds": seconds, "waiting": waiting})
         self.skip_wait(instance)
+
+    def pretend(self, instance: Any) -> dict[str, Any]:
+        """Let a task succeed, or fail as planned, without its body."""
+        fails = instance.try_number <= self.failing.get(instance.task_id, 0)
+        instance.start_date = instance.end_date = datetime.now(UTC)
+        instance.set_state("failed" if fails else "success", session=self.session)
+        self.session.commit()
+        return {"error": "made to fail by the verification"} if fails else {}
 
     def found(self, who: dict[str, Any], session: Any) -> Any:
         """A task instance as the metadata have it now."""
