@@ -28,11 +28,13 @@ def preload() -> None:
     """Import what the API server and the others share, without a thread or a connection: neither survives a fork."""
     import airflow.sdk.execution_time.task_runner  # noqa: F401
     from airflow.providers_manager import ProvidersManager
+    from sqlalchemy.orm import configure_mappers
 
     from delab.airflow_versions import latest_only
 
     latest_only()
     ProvidersManager().initialize_providers_configuration()
+    configure_mappers()  # else each process does it at its first query
 
 
 def preload_jobs() -> None:

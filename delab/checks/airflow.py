@@ -158,6 +158,7 @@ class Airflow:
     def __init__(self, work: Work) -> None:
         self.work, self.heard = work, 0
         self.environment: dict[str, str] = {}
+        self.used = True
         home = work.run_folder / "airflow"
         home.mkdir(exist_ok=True)
         self.log = home / "task.log"
@@ -168,6 +169,7 @@ class Airflow:
         env = {
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "PYTHONPATH": "",
@@ -193,6 +195,9 @@ class Airflow:
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.log.parent / "logs"),
         }
         self.environment = {**self.work.environment, **stack.environment(), **own}
+        warm_up = self.log.parent / "warm_up.py"
+        self.program.say(json.dumps({"do": "use", "file": str(warm_up), "environment": self.environment}) + "\n")
+        self.used = False  # the answer is heard before the next
         return self
 
     # What a check asks
@@ -266,6 +271,7 @@ class Airflow:
         environment = {**self.environment, **more.pop("env", {})}
         request = {"do": do, "file": str(self.work.path(file)), "environment": environment, "log": str(self.log), **more}
         self.program.say(json.dumps(request) + "\n")
+        self.hear_use()
         told = self.hear()
         if "import_error" in told:
             fail(expected=f"{file} can be imported by Airflow", seen=self.readable(told["import_error"]))
@@ -279,12 +285,24 @@ class Airflow:
             self.explain(file, told["raised"])
         return told
 
+    def hear_use(self) -> None:
+        """See that the worker has taken up its stack. Raises Blocked if it could not."""
+        if not self.used:
+            self.used = True
+            if raised := self.hear().get("raised", ""):
+                self.blocked(raised)
+                raise RuntimeError(f"Airflow could not be used: {raised}")
+
     def explain(self, file: str, text: str) -> None:
         """An error outside of a task: the learner's if it speaks of the DAG, else ours."""
-        last = tail(text).splitlines()[-1] if text else ""
-        if "psycopg2.OperationalError" in last or "sqlalchemy.exc.OperationalError" in last:
-            raise Blocked(f"Airflow's metadata could not be reached: {last}", "verify again; `lab doctor` looks at the machine")
+        self.blocked(text)
         fail(expected=f"Airflow takes the DAG in {file}", seen=self.readable(text))
+
+    def blocked(self, text: str) -> None:
+        """Raise Blocked if the traceback speaks of a server that does not answer."""
+        if "sqlalchemy.exc.OperationalError" in text and "airflow_running" in text:
+            fix = "verify again; `lab doctor` looks at the machine"
+            raise Blocked(f"Airflow's metadata could not be reached: {tail(text)}", fix)
 
     def readable(self, text: str) -> str:
         """A traceback with the learner's own lines only."""

@@ -41,14 +41,11 @@ class Run:
 
     def create(self) -> Any:
         """Store the DAG, make the run."""
-        from airflow.dag_processing.bundles.manager import DagBundlesManager
         from airflow.dag_processing.dagbag import sync_bag_to_db
         from airflow.serialization.serialized_objects import DagSerialization
         from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
         self.dag.validate()
-        DagBundlesManager().sync_bundles_to_db(session=self.session)
-        self.session.commit()
         sync_bag_to_db(self.bag, "work", None, session=self.session)
         self.session.commit()
         self.stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(self.dag))

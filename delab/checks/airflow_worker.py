@@ -17,9 +17,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from delab.checks.airflow_forks import in_a_fork
+from delab.checks.airflow_forks import in_a_fork, trace
 from delab.checks.airflow_parsing import described, parse, upcoming
 from delab.checks.airflow_running import Run
+
+WARM_UP = """
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+with DAG("warm_up", schedule=None):
+    EmptyOperator(task_id="a") >> EmptyOperator(task_id="b")
+"""
+PLAIN: dict[str, Any] = {
+    "dag_id": "warm_up",
+    "date": "2001-01-01T00:00:00+00:00",
+    "name": "warm_up",
+    "kind": "manual",
+    "conf": {},
+    "interval": None,
+    "hold": [],
+    "fail": {},
+    "unreal": ["a", "b"],
+    "once": True,
+    "seed": 0,
+    "task_seconds": 1,
+}
 
 
 def preload() -> None:
@@ -36,12 +58,15 @@ def preload() -> None:
     import airflow.serialization.serialized_objects  # noqa: F401
     from airflow.providers_manager import ProvidersManager
     from airflow.sdk.execution_time.supervisor import in_process_api_server
+    from sqlalchemy.orm import configure_mappers
 
     from delab.airflow_versions import latest_only
 
     latest_only()
     ProvidersManager().initialize_providers_configuration()
-    in_process_api_server().app._cadwyn_initialize()  # else every fork does it, at its first request
+    # What every fork would do by itself, again and again:
+    in_process_api_server().app._cadwyn_initialize()
+    configure_mappers()
 
 
 def main() -> None:
@@ -53,17 +78,44 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     for line in iter(sys.stdin.readline, ""):
-        told = in_a_fork(lambda line=line: answer(json.loads(line)), seconds=600)
+        request = json.loads(line)
+        told = use(request) if request["do"] == "use" else in_a_fork(lambda request=request: answer(request), seconds=600)
         os.write(out, (json.dumps(told, default=str) + "\n").encode())
+
+
+def use(request: dict[str, Any]) -> dict[str, Any]:
+    """Take up a stack's variables, and carry out a run of a DAG of our own: what that compiles and caches, every fork then has."""
+    from airflow import settings
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    os.environ.update(request["environment"])
+    settings.configure_vars()
+    settings.configure_orm()
+    try:
+        DagBundlesManager().sync_bundles_to_db()
+        file = Path(request["file"])
+        file.write_text(WARM_UP)
+        bag = parse({"file": str(file)})["bag"]
+        Run(bag, bag.dags["warm_up"], {**request, **PLAIN}).carry_out()
+        forget("warm_up")
+    except Exception as error:
+        return {"raised": trace(error)}
+    finally:
+        settings.Session.remove()
+        settings.engine.dispose()
+    return {}
+
+
+def forget(dag_id: str) -> None:
+    """Remove a DAG and its runs."""
+    from airflow.api.common.delete_dag import delete_dag
+
+    delete_dag(dag_id)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Carry out one request."""
     os.environ.update(request["environment"])
-    from airflow import settings
-
-    settings.configure_vars()
-    settings.configure_orm()
     os.chdir(Path(request["file"]).parent)
     found = parse(request)
     if "bag" not in found:

@@ -49,6 +49,7 @@ SETTINGS = {
         "parsing_processes": "1",
     },
     "logging": {"logging_level": "INFO", "colored_console_log": "False"},
+    "metrics": {"legacy_names_on": "False"},  # else each process reads a table of a thousand names
     "usage_data_collection": {"enabled": "False"},
 }
 
