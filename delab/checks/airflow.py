@@ -25,7 +25,7 @@ from delab.runtime import Stack
 
 WORKER = "delab.checks.airflow_worker"
 MEMORY = 6144  # MiB of address space, most of it never touched
-START_SECONDS, ANSWER_SECONDS = 90, 120
+START_SECONDS, ANSWER_SECONDS = 120, 150
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -231,6 +231,7 @@ class Airflow:
         fail_tasks: Mapping[str, int] | None = None,
         seed: int = 0,
         task_seconds: float = 30,
+        seconds: float = ANSWER_SECONDS,
         once: bool = False,
         unreal: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
@@ -239,13 +240,14 @@ class Airflow:
 
         `hold`: tasks that run only when nothing else can, as if they took very long. `fail_tasks`: how many attempts at a task
         are made to fail (a large number: all). `seed` draws the order among tasks that could run at once. `interval` overrides what
-        the timetable makes of `day`. `task_seconds` bounds each task. `once`: no task is tried again, whatever its retries.
+        the timetable makes of `day`. `task_seconds` bounds each task, `seconds` the run. `once`: no task is tried again, whatever its retries.
         `unreal`: tasks that succeed (or fail, if they are to) without their body, which is quick. A second run for the same date
         takes the place of the first, as if that had been cleared. A DAG that is not there fails the check.
         """
         told = self.ask(
             "run",
             file,
+            seconds=seconds * wait.scale(),
             dag_id=dag_id,
             date=stamp(day),
             conf=dict(conf or {}),
@@ -269,10 +271,11 @@ class Airflow:
     def ask(self, do: str, file: str, **more: Any) -> dict[str, Any]:
         """One request; what is the learner's failure fails the check."""
         environment = {**self.environment, **more.pop("env", {})}
+        bound = more.setdefault("seconds", ANSWER_SECONDS * wait.scale())
         request = {"do": do, "file": str(self.work.path(file)), "environment": environment, "log": str(self.log), **more}
         self.program.say(json.dumps(request) + "\n")
         self.hear_use()
-        told = self.hear()
+        told = self.hear(bound)
         if "import_error" in told:
             fail(expected=f"{file} can be imported by Airflow", seen=self.readable(told["import_error"]))
         if "missing" in told:
@@ -289,7 +292,7 @@ class Airflow:
         """See that the worker has taken up its stack. Raises Blocked if it could not."""
         if not self.used:
             self.used = True
-            if raised := self.hear().get("raised", ""):
+            if raised := self.hear(START_SECONDS * wait.scale()).get("raised", ""):
                 self.blocked(raised)
                 raise RuntimeError(f"Airflow could not be used: {raised}")
 
@@ -308,8 +311,8 @@ class Airflow:
         """A traceback with the learner's own lines only."""
         return show(tail(shorten(text, self.work.folder)))
 
-    def hear(self) -> dict[str, Any]:
-        """The next answer. Raises Blocked if the worker has ended."""
+    def hear(self, seconds: float) -> dict[str, Any]:
+        """The next answer; the worker itself ends a request after `seconds`. Raises Blocked if the worker has ended."""
 
         def line() -> str:
             lines = self.program.out.text().splitlines(keepends=True)
@@ -317,7 +320,7 @@ class Airflow:
 
         wait.until(
             lambda: line() or not self.program.running(),
-            seconds=START_SECONDS + ANSWER_SECONDS,
+            seconds=seconds + START_SECONDS,
             what="Airflow to carry out a run",
         )
         if not line():

@@ -79,7 +79,7 @@ def main() -> None:
     gc.enable()
     for line in iter(sys.stdin.readline, ""):
         request = json.loads(line)
-        told = use(request) if request["do"] == "use" else in_a_fork(lambda request=request: answer(request), seconds=600)
+        told = use(request) if request["do"] == "use" else in_a_fork(lambda request=request: answer(request), request["seconds"])
         os.write(out, (json.dumps(told, default=str) + "\n").encode())
 
 
