@@ -118,9 +118,8 @@ def elt(airflow: Airflow, landing: Path, place: Path) -> Callable[..., DagRun]:
         "AIRFLOW_VAR_RETAIL_DBT_STATE": str(place / "dbt"),
         "AIRFLOW_VAR_DBT_PROJECT": str(DAGS.parent / "dbt_project"),
     }
-    return lambda day, **more: airflow.run(
-        "retail_elt.py", "retail_elt", day, env=env, task_seconds=400, seconds=900, once=True, **more
-    )
+    patience = {"task_seconds": 400, "seconds": 900}
+    return lambda day, **more: airflow.run("retail_elt.py", "retail_elt", day, env=env, once=True, **patience, **more)
 
 
 def published(db: Database) -> list[tuple[Any, ...]]:

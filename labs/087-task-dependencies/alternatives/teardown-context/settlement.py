@@ -48,7 +48,7 @@ def settlement():
     with end:
         loaded, verdict, outcomes = [load_orders(), load_payments()], reconcile(), [publish(), quarantine()]
         chain(begin, loaded, verdict, outcomes, notify())
-        [begin, *loaded, verdict, *outcomes] >> alert()
+        [*loaded, verdict, *outcomes] >> alert()
 
 
 settlement()
