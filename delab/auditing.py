@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import lab, shape, verify
+from delab import files, lab, shape, verify
 from delab.checks.result import CheckResult, Result, Verdict
 
 
@@ -96,12 +96,17 @@ def judge(subject: lab.Lab, case: Case) -> Outcome:
 
 
 def lay(subject: lab.Lab, layer: Path, work: Path) -> None:
-    """Copy a folder of answers over what is there. Of a file with a choice of names (`a.sh|a.py`), only its own choice stays."""
-    for options in (name.split("|") for name in subject.about.files):
+    """Copy a folder of answers over what is there.
+
+    Of a file with a choice of names (`a.sh|a.py`), only its own choice stays; what its file `.without` names is removed.
+    """
+    for options in (name.split("|") for name in subject.about.files if "|" in name):
         if any((layer / option).exists() for option in options):
             for option in options:
                 (work / option).unlink(missing_ok=True)
-    shutil.copytree(layer, work, dirs_exist_ok=True)
+    for name in shape.removed(layer):
+        files.remove_tree(work / name) if (work / name).is_dir() else (work / name).unlink()
+    shutil.copytree(layer, work, dirs_exist_ok=True, ignore=shutil.ignore_patterns(shape.WITHOUT))
 
 
 def problem_with(case: Case, result: Result) -> str:

@@ -211,10 +211,12 @@ def put_delab_in_place() -> None:
     about = packages / f"delab-{VERSION}.dist-info"
     about.mkdir(exist_ok=True)
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: delab\nVersion: {VERSION}\n")
-    (about / "entry_points.txt").write_text("[console_scripts]\nlab = delab.cli:main\n\n[pytest11]\ndelab = delab.checks.plugin\n")
+    (about / "entry_points.txt").write_text(
+        "[console_scripts]\nlab = delab.__main__:main\n\n[pytest11]\ndelab = delab.checks.plugin\n"
+    )
     (about / "RECORD").write_text("")
     (about / "INSTALLER").write_text("delab\n")
     script = VENV / "bin" / "lab"
-    script.write_text(f"#!{VENV / 'bin' / 'python'}\nimport sys\n\nfrom delab.cli import main\n\nsys.exit(main())\n")
+    script.write_text(f"#!{VENV / 'bin' / 'python'}\nimport sys\n\nfrom delab.__main__ import main\n\nsys.exit(main())\n")
     script.chmod(0o755)
     subprocess.run([str(VENV / "bin" / "python"), "-m", "compileall", "-q", str(ROOT / "delab")], check=False)

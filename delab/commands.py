@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from delab import course, lab, packs, progress, report, templates, workspace
+from delab import course, lab, packs, progress, report, templates, warehouse, workspace
 from delab.errors import LabError
 from delab.local import LocalStack
 
@@ -80,9 +80,16 @@ def reset(console: Console, subject: lab.Lab) -> None:
 
 def environment(subject: lab.Lab) -> dict[str, str]:
     """The person's variables and the lab's; its Python is the first on PATH, also in a lab without services."""
-    mine = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    mine = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "DBT_"))}
     mine["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**mine, **(stack_of(subject).environment() if subject.about.services else {})}
+    if not subject.about.services:
+        return mine
+    stack = stack_of(subject)
+    return {
+        **mine,
+        **stack.environment(),
+        **(warehouse.libpq(warehouse.server(stack).endpoint) if "dbt" in subject.packs() else {}),
+    }
 
 
 def run(subject: lab.Lab, command: list[str]) -> None:

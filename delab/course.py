@@ -3,7 +3,11 @@
 import hashlib
 import importlib.util
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
 
 from delab.lab import Lab
 from delab.local import LocalStack
@@ -25,11 +29,27 @@ def load(script: Path) -> Callable[[LocalStack, int], None]:
     """The function `prepare(stack, seed)` of a lab's prepare.py, imported when it is first called."""
 
     def prepare(stack: LocalStack, seed: int) -> None:
-        spec = importlib.util.spec_from_file_location(f"prepare_{script.parent.name}", script)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.prepare(stack, seed)
+        module(script).prepare(stack, seed)
 
     return prepare
+
+
+@cache
+def module(script: Path) -> ModuleType:
+    """A lab's prepare.py."""
+    spec = importlib.util.spec_from_file_location(f"prepare_{script.parent.name}", script)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def import_ahead(lab: Lab) -> None:
+    """Begin to import what the lab's prepare.py needs; an error is seen when it is called."""
+
+    def load_quietly() -> None:
+        with suppress(Exception):
+            module(lab.folder / "prepare.py")
+
+    Thread(target=load_quietly, daemon=True).start()

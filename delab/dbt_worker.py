@@ -1,8 +1,10 @@
-"""Runs dbt without paying for its imports twice: `python -m delab.dbt_worker` imports it once and forks a process for each build.
+"""Runs dbt without paying for its imports twice.
+
+`python -m delab.dbt_worker postgres` imports it and the adapters named once, and forks a process for each build.
 
 A request is a line of JSON on stdin, the answer one on stdout:
 
-    {"arguments": […], "environment": {…}, "log": PATH, "seconds": N}
+    {"arguments": […], "environment": {…}, "log": PATH, "seconds": N, "limits": {"memory": MiB, "file": MiB}}
     {"success": …, "exception": …, "nodes": [{"id", "status", "message", "failures", "rows", "seconds"}, …]}
 
 A build that takes too long is killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither
@@ -10,8 +12,10 @@ variables nor dbt's caches get from one to the next.
 """
 
 import contextlib
+import importlib
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -19,19 +23,37 @@ import time
 from typing import Any
 
 CHUNK = 1 << 16
+CHECKED = {
+    "contracts.project": ("Configuration", "PackageConfig", "ProfileConfig", "Project", "ProjectFlags"),
+    "contracts.selection": ("SelectorFile",),
+    "contracts.graph.nodes": ("GenericTestNode", "ModelNode", "SingularTestNode", "SourceDefinition", "SnapshotNode"),
+    "contracts.graph.unparsed": ("UnparsedModelUpdate", "UnparsedSourceDefinition"),
+    "artifacts.resources": ("Contract", "ModelConfig", "SnapshotConfig", "SourceConfig", "TestConfig"),
+    "task.test": ("TestResultData",),
+}
 
 
 def main() -> None:
     """Answer requests until there are no more."""
-    import dbt.adapters.duckdb
-    import dbt.adapters.postgres
     import dbt.cli.main
     import dbt.task.build  # noqa: F401 - imported here for the children
 
+    for adapter in sys.argv[1:]:
+        importlib.import_module(f"dbt.adapters.{adapter}")
+    describe()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+
+
+def describe() -> None:
+    """Make the JSON schemas by which a build checks its configuration: dbt makes each once a process, a third of a build."""
+    for module, names in CHECKED.items():
+        known = importlib.import_module(f"dbt.{module}")
+        for name in names:
+            if hasattr(known, name):
+                getattr(known, name).json_schema()
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -89,12 +111,21 @@ def run(request: dict[str, Any], writing: int) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        limit(request.get("limits", {}))
         with os.fdopen(writing, "w") as out:
             json.dump(outcome(request["arguments"]), out)
         code = 0
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Bound the address space and the size of a file, in MiB; what the system refuses is left as it is."""
+    for name, kind in (("memory", resource.RLIMIT_AS), ("file", resource.RLIMIT_FSIZE)):
+        if name in limits:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(kind, (limits[name] << 20, limits[name] << 20))
 
 
 def outcome(arguments: list[str]) -> dict[str, Any]:

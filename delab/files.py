@@ -86,6 +86,12 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path)
 
 
+def remove_empty(path: Path) -> None:
+    """Remove a folder if nothing is in it."""
+    with contextlib.suppress(OSError):
+        path.rmdir()
+
+
 def make_folder(path: Path, owner: tuple[int, int] | None = None) -> Path:
     """Make a folder that others can pass through but not list; with an owner, it is private to that one."""
     path.mkdir(parents=True, exist_ok=True)

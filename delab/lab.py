@@ -57,7 +57,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     technologies: tuple[str, ...]
     difficulty: Literal["easy", "medium", "hard"]
     minutes: int
-    files: tuple[str, ...]  # what the learner hands in; "a.sh|a.py" leaves the choice
+    files: tuple[str, ...]  # what the learner hands in; "a.sh|a.py" leaves the choice, "models/" is a folder
     hints: tuple[str, ...]
     checks: tuple[Check, ...]
     starter: Starter

@@ -19,7 +19,8 @@ Wanted = dict[str, Any]  # {"generation": n, "links": [{"name", "listen", "targe
 
 def between(layout: Layout, one: str, other: str) -> set[str]:
     """The names of the links between two services. Raises ValueError where there is none."""
-    names = {name for name in (f"{one}>{other}", f"{other}>{one}") if name in layout.links}
+    ways = {(one, other), (other, one)}
+    names = {name for name in layout.links if (name.partition(">")[0], name.partition(">")[2].partition(".")[0]) in ways}
     if not names:
         raise ValueError(f"no link between {one} and {other}; there are {sorted(layout.links)}")
     return names
@@ -89,5 +90,5 @@ class Links:
 
 
 def describe(layout: Layout, name: str, cut: bool) -> Wanted:
-    """One entry for the forwarder: `name` is `one>other`, the target the other's own port."""
-    return {"name": name, "listen": layout.links[name], "target": layout.services[name.split(">")[1]], "cut": cut}
+    """One entry for the forwarder: `name` is `one>other` or `one>other.port`."""
+    return {"name": name, "listen": layout.links[name], "target": layout.target(name), "cut": cut}

@@ -32,7 +32,14 @@ class LocalNode:
     def place(self) -> Place:
         """Its folder and ports as they are now."""
         layout = self.stack.layout
-        return Place(self.name, self.stack.folder / self.name, layout.services.get(self.name, 0), layout.reached(self.name))
+        return Place(
+            name=self.name,
+            folder=self.stack.folder / self.name,
+            port=layout.services.get(self.name, 0),
+            peers=layout.reached(self.name),
+            ports=layout.own(self.name),
+            inbound=layout.inbound(self.name),
+        )
 
     @property
     def endpoint(self) -> Endpoint:
@@ -100,7 +107,7 @@ class LocalNode:
                 )
                 return
             except Blocked:
-                if attempt == PORT_TRIES - 1 or ports.free(self.place.port):
+                if attempt == PORT_TRIES - 1 or all(map(ports.free, (self.place.port, *self.place.ports.values()))):
                     raise
                 self.stack.move(self.name)
                 started = self.launch(self.stack.held)
@@ -222,12 +229,11 @@ class LocalStack:
         files.remove_tree(self.folder)
 
     def move(self, name: str) -> None:
-        """Give a service a new port and tell those that reach it."""
-        old = self.layout.services[name]
-        self.layout.services[name] = ports.choose(self.layout.all())
+        """Give a service new ports for those that are taken, and tell those that reach it."""
+        changed = self.layout.renew(name)
         self.layout.write(self.folder)
         for node in self:
-            node.service.moved(node.place, {old: self.layout.services[name]})
+            node.service.moved(node.place, changed)
         self.start_links()
 
     def start_links(self) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from delab import bootstrap, compiler
+from delab import bootstrap, compiler, java
 from delab.errors import Blocked
 
 
@@ -15,8 +15,8 @@ def ensure(packs: Iterable[str]) -> None:
 
 
 def needed(pack: str) -> bool:
-    """Whether this machine lacks what a pack brings: the compiler is only for those that have none."""
-    return pack != "c" or not compiler.system()
+    """Whether this machine lacks what a pack brings: the compiler and Java are only for those that have none."""
+    return not (compiler.system() if pack == "c" else java.system() if pack == "jdk" else None)
 
 
 if __name__ == "__main__":

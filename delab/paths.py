@@ -7,6 +7,10 @@ import stat
 from functools import cache
 from pathlib import Path
 
+import psutil
+
+PLENTY = 1 << 30  # bytes that must be free in /dev/shm, and twice that in all, before a scratch stack is put there
+
 
 def root() -> Path:
     """The checkout: where `labs/` is. LAB_ROOT names another course (the kit's own tests use it)."""
@@ -56,8 +60,32 @@ def runtime() -> Path:
     place = state()
     if service_user() is None or reachable(place):
         return place
-    elsewhere = Path("/var/tmp") / f"delab-{hashlib.sha256(bytes(place)).hexdigest()[:12]}"  # noqa: S108 - owned and checked below
-    elsewhere.mkdir(mode=0o711, exist_ok=True)
-    if elsewhere.is_symlink() or elsewhere.stat().st_uid != 0:
-        raise PermissionError(f"{elsewhere} belongs to somebody else")
-    return elsewhere
+    return own_folder(Path("/var/tmp"))  # noqa: S108 - owned and checked
+
+
+def own_folder(parent: Path) -> Path:
+    """A folder for this state in a place that all can write to; nobody else can list it."""
+    folder = parent / f"delab-{hashlib.sha256(bytes(state())).hexdigest()[:12]}"
+    folder.mkdir(mode=0o711, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return folder
+
+
+def memory() -> Path | None:
+    """Where scratch stacks can live in memory: a folder in /dev/shm, where the system has that."""
+    shared = Path("/dev/shm")  # noqa: S108 - owned and checked
+    return own_folder(shared) if shared.is_dir() and os.access(shared, os.W_OK | os.X_OK) else None
+
+
+def scratch() -> Path:
+    """Where the next scratch stack goes: into memory if there is plenty (LAB_SCRATCH=disk forbids it), else beside the others."""
+    place = memory() if os.environ.get("LAB_SCRATCH") != "disk" else None
+    if place is None or psutil.disk_usage(str(place)).free < PLENTY or psutil.virtual_memory().available < 2 * PLENTY:
+        return runtime() / "scratch"
+    return place / "scratch"
+
+
+def places() -> list[Path]:
+    """Everywhere that services of ours may run."""
+    return [runtime(), *filter(None, [memory()])]

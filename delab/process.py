@@ -50,12 +50,14 @@ def inside(path: str, folder: Path) -> bool:
     return place == str(folder) or place.startswith(f"{folder}/")
 
 
-def all_inside(folder: Path) -> list[psutil.Process]:
-    """Every process that works in `folder` and belongs to no terminal: services, not a person's shell."""
+def all_inside(*folders: Path) -> list[psutil.Process]:
+    """Every process that works in one of the folders and belongs to no terminal: services, not a person's shell."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(*Gone, psutil.AccessDenied, OSError):
-            if inside(process.cwd(), folder) and process.terminal() is None and process.pid != os.getpid():
+            place = process.cwd()
+            ours = any(inside(place, folder) for folder in folders)
+            if ours and process.terminal() is None and process.pid != os.getpid():
                 found.append(process)
     return found
 

@@ -10,6 +10,7 @@ from delab.lab import Lab
 SECTIONS = ("Task", "How it is checked", "How it goes wrong in practice", "Read on")
 UNFINISHED = "FILL IN"  # what `lab new-lab` leaves for the author
 LEAST_HINTS = 3
+WITHOUT = ".without"
 
 
 def problems(lab: Lab) -> list[str]:
@@ -54,6 +55,15 @@ def overlay(lab: Lab, folder: Path) -> Iterator[str]:
     changed = [path for path in files if different(path, lab.folder / "solution" / path.relative_to(folder))]
     if not changed:
         yield f"{folder.relative_to(lab.folder)} is the same as solution/: change what makes it another answer"
+    for name in removed(folder):
+        if not (lab.folder / "solution" / name).exists():
+            yield f"{folder.relative_to(lab.folder)}/{WITHOUT} names {name}, which solution/ does not have: correct it"
+
+
+def removed(folder: Path) -> list[str]:
+    """The files and folders of the reference that an answer does without: the lines of its file `.without`."""
+    path = folder / WITHOUT
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()] if path.exists() else []
 
 
 def different(path: Path, reference: Path) -> bool:

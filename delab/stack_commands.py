@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import course, lab, paths, process, templates
+from delab import course, files, lab, paths, process, templates
 from delab.errors import LabError
 from delab.local import LocalNode, LocalStack
 
@@ -38,9 +38,11 @@ def down(console: Console) -> None:
     for subject, stack in stacks():
         stack.stop()
         console.print(f"lab {subject.number}: stopped")
-    left = process.all_inside(paths.runtime())
-    process.kill(left)
+    process.kill(process.all_inside(*paths.places()))
     templates.repair()
+    if place := paths.memory():
+        files.remove_empty(place / "scratch")
+        files.remove_empty(place)
     for lock in paths.runtime().glob("locks/*.lock"):
         lock.unlink(missing_ok=True)
     console.print("Nothing runs any more; data and your files are kept.")

@@ -2,8 +2,8 @@
 
     RUNTIME/templates/KEY/   one folder a service, and stack.json with the ports that its files speak of
     RUNTIME/stacks/NAME/     a lab's stack, likewise
-    RUNTIME/scratch/ID/      a verification's own stack; ID.lock is held by the process that owns it
-    RUNTIME/spares/KEY/      a scratch stack that was given back: the next one only renews what changed in it
+    RUNTIME/scratch/ID/      a verification's own stack, where there is plenty in memory; its process holds ID.lock
+    RUNTIME/spares/KEY/      a scratch stack on disk that was given back: the next one only renews what changed in it
     RUNTIME/locks/           one lock a stack and a template
 
 A folder ending in `.new` is unfinished. `repair` removes it, and whatever a killed command left running.
@@ -81,19 +81,24 @@ class Scratch(LocalStack):
     starts_lazy = False
 
     def __init__(self, plan: Plan) -> None:
-        place = files.make_folder(paths.runtime() / "scratch")
+        place = files.make_folder(paths.scratch())
         super().__init__(f"{plan.name}-{secrets.token_hex(4)}", place, plan.services)
         self.folder = place / self.name
         self.held = files.own(place / f"{self.name}.lock")
         source = template(plan, with_data=False)
-        self.spares = files.make_folder(paths.runtime() / "spares" / source.name)
-        take_spare(self.spares, self.folder)
+        self.spares = paths.runtime() / "spares" / source.name
+        self.spare = place.is_relative_to(paths.runtime())  # in memory a copy is quicker than a renewal
+        if self.spare:
+            take_spare(files.make_folder(self.spares), self.folder)
         instantiate(source, self)
 
     def destroy(self) -> None:
-        """Kill all, keep the folder for the next one, give up the ownership."""
+        """Kill all, keep a folder on disk for the next one, give up the ownership."""
         self.end()
-        give_spare(self.folder, self.spares)
+        if self.spare:
+            give_spare(self.folder, self.spares)
+        else:
+            files.remove_tree(self.folder)
         self.folder.with_name(f"{self.name}.lock").unlink(missing_ok=True)
         os.close(self.held)
 
@@ -176,7 +181,7 @@ def initialise(stack: LocalStack, plan: Plan) -> None:
             files.make_folder(node.place.folder / name, paths.service_user()).chmod(0o700)
         if node.service.started:
             node.service.create(node.place)
-        if node in stack.supervised():
+        if node in stack.supervised() and not node.service.created_stopped:
             node.start()
 
 
@@ -194,7 +199,8 @@ def fill(stack: LocalStack, plan: Plan) -> None:
 def close(stack: LocalStack) -> None:
     """Let every service settle, stop all, and keep nothing of this run: logs, records, links."""
     for node in stack.supervised():
-        node.service.settle(node.place)
+        if node.alive():
+            node.service.settle(node.place)
     for node in stack:
         node.stop()
     stack.sweep()
@@ -216,7 +222,8 @@ def forget_others(plan: Plan, target: Path) -> None:
 
 def repair() -> None:
     """Remove what killed commands left: scratch stacks without an owner, and unfinished folders."""
-    for lock in (*paths.runtime().glob("scratch/*.lock"), *paths.runtime().glob("runs/*.lock")):
+    scratch = [lock for place in paths.places() for lock in place.glob("scratch/*.lock")]
+    for lock in (*scratch, *paths.runtime().glob("runs/*.lock")):
         if (descriptor := files.free_lock(lock)) is not None:
             discard(lock.with_suffix(""))
             lock.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,11 +14,11 @@ import msgspec
 
 from delab import lab, paths, wait
 from delab.checks.result import Result, Verdict
+from delab.verifier import take
 
 Heard = Callable[[dict[str, Any]], None]
 CONFIGURATION = Path(__file__).parent / "checks" / "verify.ini"
 UNUSED = [f"-pno:{name}" for name in ("cacheprovider", "doctest", "legacypath", "pytester", "unittest", "logging", "debugging")]
-LAST = 2000  # characters of a broken verifier's output that are kept
 
 
 def run(
@@ -59,28 +58,16 @@ def arguments(work: Path | None, seed: int | None, judge_starter: bool, junit: P
 
 def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard, meanwhile: Callable[[], object]) -> str:
     """Run the verifier, passing on its events; what it printed, for the case that it breaks."""
-    events, tell = os.pipe()
-    watched, ours = os.pipe()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "delab.checks.plugin", "--tb=short", "--assert=plain", *UNUSED]
+    command = ["-q", "-p", "delab.checks.plugin", "--tb=short", "--assert=plain", *UNUSED]
     command += ["-c", str(CONFIGURATION), f"--rootdir={subject.folder}", f"--confcutdir={subject.folder}"]
-    command += ["--lab-result", str(target), "--lab-events", str(tell), "--lab-parent", str(watched), *options]
-    child = subprocess.Popen(
-        [*command, str(subject.folder / "verify.py")],
-        pass_fds=(tell, watched),
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
-        stdin=subprocess.DEVNULL,
-        stdout=(out := (target.with_suffix(".out")).open("w+b")),
-        stderr=subprocess.STDOUT,
-    )
-    os.close(tell)
-    os.close(watched)
-    meanwhile()
+    command += ["--lab-result", str(target), *options, str(subject.folder / "verify.py")]
+    verifier = take()
     try:
-        return follow(child, events, heard, subject.about.seconds * wait.scale()) + text(out)
+        verifier.begin(command)
+        meanwhile()
+        return follow(verifier.child, verifier.events, heard, subject.about.seconds * wait.scale()) + verifier.said()
     finally:
-        os.close(ours)  # its end ends the verifier, whatever happens to us
-        out.close()
-        target.with_suffix(".out").unlink(missing_ok=True)
+        verifier.close()
 
 
 def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: float) -> str:
@@ -98,12 +85,6 @@ def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: f
     finally:
         timer.cancel()
     return f"the verifier was stopped by signal {-child.returncode}\n" if child.returncode < 0 else ""
-
-
-def text(file: Any) -> str:
-    """The end of what was printed."""
-    file.seek(0)
-    return str(file.read().decode(errors="replace"))[-LAST:]
 
 
 def read(path: Path) -> Result | None:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from delab.errors import Blocked
-from delab.runtime import Endpoint
+from delab.runtime import Endpoint, Node, Stack
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 SECONDS = 300.0
@@ -63,16 +63,34 @@ class Build(msgspec.Struct, frozen=True):
 class Worker:
     """A process with dbt imported, which forks another for each build (see delab.dbt_worker)."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "delab.dbt_worker"]
+    def __init__(self, adapters: Sequence[str] = ("duckdb", "postgres")) -> None:
+        self.adapters, self.gave_up = adapters, False
+        self.child = self.start()
+
+    def start(self) -> "subprocess.Popen[str]":
+        """The process itself."""
+        command = [sys.executable, "-m", "delab.dbt_worker", *self.adapters]
         mine = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "DBT_"))}
         # In a session of its own: Ctrl-C reaches its owner, whose end it sees.
-        self.child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=mine, text=True, start_new_session=True
-        )
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=mine, text=True, start_new_session=True)
 
     def ask(self, request: Mapping[str, Any]) -> bytes:
-        """The answer to one request. Raises Blocked if the worker has ended."""
+        """The answer to one request. Raises Blocked if the worker has ended.
+
+        Whoever is interrupted while waiting leaves no answer to the next: the worker is ended, and made anew when asked again.
+        """
+        if self.gave_up:
+            self.child, self.gave_up = self.start(), False
+        try:
+            return self.answer(request)
+        except BaseException as error:
+            if not isinstance(error, Blocked):
+                self.gave_up = True
+                self.close()
+            raise
+
+    def answer(self, request: Mapping[str, Any]) -> bytes:
+        """Write a request and wait for its answer."""
         assert self.child.stdin is not None
         assert self.child.stdout is not None
         with contextlib.suppress(BrokenPipeError):
@@ -102,9 +120,18 @@ def worker() -> Iterator[Worker]:
 
 
 def postgres(at: Endpoint) -> dict[str, str]:
-    """The variables by which `profiles.yml` finds a PostgreSQL."""
-    where = {"PGHOST": at.host, "PGPORT": str(at.port), "PGUSER": at.user, "PGPASSWORD": at.password, "PGDATABASE": at.database}
-    return {"DBT_TARGET": "postgres", **where}
+    """The variables by which the `profiles.yml` of dbt_project finds a PostgreSQL."""
+    return {"DBT_TARGET": "postgres", **libpq(at)}
+
+
+def libpq(at: Endpoint) -> dict[str, str]:
+    """libpq's own variables, by which any profile finds a PostgreSQL."""
+    return {"PGHOST": at.host, "PGPORT": str(at.port), "PGUSER": at.user, "PGPASSWORD": at.password, "PGDATABASE": at.database}
+
+
+def server(stack: Stack) -> Node:
+    """Where a lab's dbt project is built: the first PostgreSQL server of its stack."""
+    return next(node for node in stack if "postgres" in node.service.packs)
 
 
 def duckdb(file: Path) -> dict[str, str]:
@@ -124,6 +151,7 @@ class Warehouse:
     environment: Mapping[str, str]
     project: Path = PROJECT
     variables: Mapping[str, Any] = field(default_factory=dict)  # dbt's, for all calls
+    limits: Mapping[str, int] = field(default_factory=dict)  # MiB: "memory" (address space), "file" (one that it writes)
 
     def run(self, command: str, *arguments: str, seconds: float = SECONDS, **variables: Any) -> Build:
         """One call of dbt, such as `run("source freshness")`. Raises Blocked if dbt can't be started."""
@@ -138,6 +166,7 @@ class Warehouse:
             "environment": dict(self.environment),
             "log": str(log),
             "seconds": seconds,
+            "limits": dict(self.limits),
         }
         built = msgspec.json.decode(self.worker.ask(request), type=Build)
         said = log.read_text(errors="replace") if log.exists() else ""

@@ -24,7 +24,9 @@ def pytest_unconfigure() -> None:
     """End what a failed test left, and remove the places."""
     from delab import paths, process
 
-    process.kill(process.all_inside(paths.runtime()))
+    process.kill(process.all_inside(*paths.places()))
+    if memory := paths.memory():
+        shutil.rmtree(memory, ignore_errors=True)
     shutil.rmtree(os.environ["LAB_TEST_PLACE"], ignore_errors=True)
 
 

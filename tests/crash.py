@@ -104,7 +104,8 @@ def kill_a_service(chance: random.Random, tally: Tally) -> None:
 def finish(tally: Tally) -> None:
     """Stop all; then nothing may be left."""
     note(tally, "down", run("down"))
-    tally.left += [f"process {found.pid}: {found.cmdline()}" for found in process.all_inside(paths.runtime())]
-    folders = [*paths.runtime().glob("scratch/*"), *paths.runtime().glob("runs/*"), *paths.runtime().rglob("*.new")]
+    tally.left += [f"process {found.pid}: {found.cmdline()}" for found in process.all_inside(*paths.places())]
+    scratch = [path for place in paths.places() for path in place.glob("scratch/*")]
+    folders = [*scratch, *paths.runtime().glob("runs/*"), *paths.runtime().rglob("*.new")]
     tally.left += [f"folder {path}" for path in folders if Path(path).exists()]
     tally.left += [f"lock {path}" for path in paths.runtime().glob("stacks/*/*/data/postmaster.pid")]

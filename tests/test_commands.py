@@ -151,7 +151,7 @@ def test_services_run_stop_and_come_again(fresh: Path) -> None:
     finally:
         down = lab_command("down")
     assert down.returncode == 0
-    assert process.all_inside(paths.runtime()) == []
+    assert process.all_inside(*paths.places()) == []
     assert list(paths.runtime().glob("locks/*")) == []
 
 

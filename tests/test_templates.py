@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from delab import files, lab, paths, process, templates
 from delab.checks import Database
 from delab.course import plan
@@ -12,7 +14,9 @@ from delab.services import make
 SERVICES = (make("primary", {"kind": "postgres"}),)
 
 
-def test_a_scratch_stack_given_back_comes_again_as_new() -> None:
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_a_scratch_stack_given_back_comes_again_as_new(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_SCRATCH", place)
     one = templates.Scratch(templates.Plan("again", SERVICES))
     one.start()
     Database(one["primary"]).execute("CREATE TABLE left_behind ()")
@@ -23,6 +27,12 @@ def test_a_scratch_stack_given_back_comes_again_as_new() -> None:
         assert Database(two["primary"]).value("SELECT count(*) FROM pg_class WHERE relname = 'left_behind'") == 0
     finally:
         two.destroy()
+    assert not [left for at in paths.places() for left in at.glob("scratch/*")]
+
+
+def test_a_scratch_stack_goes_to_disk_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "PLENTY", 1 << 60)
+    assert paths.scratch() == paths.runtime() / "scratch"
 
 
 def test_the_lasting_stack_keeps_its_data_until_it_is_renewed() -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from delab.checks.failing import expect, fail
-from delab.checks.work import LARGEST, chosen
+from delab.checks.work import LARGEST, chosen, counts
 from delab.lab import Check, Lab
 
 NAME = "files"
+MOST = 300  # files in a folder that is handed in
 REQUIREMENT = "Every file that the task asks for is there, not empty, and readable."
 CHECK = Check(name=NAME, why="Nothing else can be judged before the files are whole.", look="the task's list of files")
 
@@ -14,7 +15,20 @@ CHECK = Check(name=NAME, why="Nothing else can be judged before the files are wh
 def check_files(lab: Lab, folder: Path) -> None:
     """Look at each file that is handed in. Fails with the name of the first that is not whole."""
     for name in lab.about.files:
-        check_file(lab, folder / chosen(lab, folder, name), name.replace("|", " or "))
+        check = check_folder if name.endswith("/") else check_file
+        check(lab, folder / chosen(lab, folder, name), name.replace("|", " or "))
+
+
+def check_folder(lab: Lab, path: Path, name: str) -> None:
+    """A folder, such as `models/`: there, and each file in it whole."""
+    where = f"ls -la {path.parent}"
+    fresh = f"`lab start {lab.number}` gives back a starter file that is missing"
+    expect(path.is_dir(), expected=f"the folder {name} is there", seen="there is no such folder", look=fresh, command=where)
+    found = [file for file in sorted(path.rglob("*")) if file.is_file() and counts(file.relative_to(path))]
+    expect(found, expected=f"{name} holds your work", seen="the folder is empty", look=fresh, command=where)
+    expect(len(found) <= MOST, expected=f"at most {MOST} files in {name}", seen=f"{len(found)} files", command=where)
+    for file in found:
+        check_file(lab, file, str(file.relative_to(path.parent)))
 
 
 def check_file(lab: Lab, path: Path, name: str) -> None:

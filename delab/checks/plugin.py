@@ -89,6 +89,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     order = {check.name: place for place, check in enumerate(session.lab.about.checks)}
     items.sort(key=lambda item: order[check_name(item)])
+    if any("dbt" in getattr(item, "fixturenames", ()) for item in items):
+        session.start_dbt()
     items.insert(0, FilesCheck.from_parent(module_of(items[0]), name=handed_in.NAME))
     templates.repair()
 
@@ -286,3 +288,14 @@ def stack(verification: Session, work: Work) -> templates.Scratch:
     made = verification.new_stack(verification.seed)
     work.environment.update(made.environment())
     return made
+
+
+@pytest.fixture(scope="session")
+def dbt(verification: Session, stack: templates.Scratch, work: Work) -> Any:
+    """The dbt project that is handed in, on the lab's first PostgreSQL server: see delab.checks.dbt.Project."""
+    from delab import warehouse
+    from delab.checks.dbt import Project
+
+    node = warehouse.server(stack)
+    work.environment.update(warehouse.libpq(node.endpoint))
+    return Project(work, node, verification.start_dbt())

@@ -17,6 +17,7 @@ from delab.checks.evidence import Evidence
 from delab.checks.result import CheckResult, Result, Verdict, judge
 from delab.checks.work import Work, untouched
 from delab.errors import LabError
+from delab.warehouse import Worker
 
 OURS = "this is our fault, not yours: please report it, with what `lab verify --json` prints"
 
@@ -39,6 +40,7 @@ class Session:
         self.stacks: list[templates.Scratch] = []
         self.reason, self.fix = "", ""
         self.run_folder, self.run_lock = Path(), -1
+        self.dbt: Worker | None = None
 
     # The learner's place
 
@@ -56,6 +58,8 @@ class Session:
 
     def close(self) -> None:
         """End every program and stack that is left, and remove the folder."""
+        if self.dbt is not None:
+            self.dbt.close()
         for stack in list(self.stacks):
             self.give_back(stack)
         if self.run_lock >= 0:
@@ -64,11 +68,18 @@ class Session:
             os.close(self.run_lock)
             self.run_lock = -1
 
+    def start_dbt(self) -> Worker:
+        """The process that builds dbt projects. Started early, it imports dbt while the services start."""
+        if self.dbt is None:
+            self.dbt = Worker(["postgres"])
+        return self.dbt
+
     # Stacks
 
     def new_stack(self, seed: int) -> templates.Scratch:
         """A stack of the lab's services with fresh data made from `seed`, started."""
         plan = course.plan(self.lab)
+        course.import_ahead(self.lab)
         stack = templates.Scratch(plan)
         self.stacks.append(stack)
         stack.start()

@@ -14,7 +14,7 @@ from delab.checks.program import Limits, Program, Run
 from delab.lab import Lab
 
 LARGEST = 1_000_000  # bytes of one file that is handed in
-SKIPPED = {".git", ".venv", "__pycache__", "node_modules"}
+SKIPPED = {".git", ".venv", "__pycache__", "node_modules", "target", "dbt_packages", "logs"}  # dbt's last three, Maven's target
 INTERPRETERS = {".py": [sys.executable], ".sh": ["bash"]}
 
 

@@ -17,6 +17,8 @@ class Place(msgspec.Struct, frozen=True):
     folder: Path  # the service's own: data, log, record
     port: int
     peers: Mapping[str, int]  # port at which each other service is reached from here (through the link, where there is one)
+    ports: Mapping[str, int] = {}  # its further ports, by name
+    inbound: Mapping[str, int] = {}  # ports of the links to it: by who reaches it, `one` or `one.port`
 
     @property
     def data(self) -> Path:
@@ -44,12 +46,17 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     packs: ClassVar[tuple[str, ...]] = ()  # packs of locked packages that it needs
     as_person: ClassVar[bool] = False  # true: it runs as the person even if that is root
+    created_stopped: ClassVar[bool] = False  # true: a template of its data needs no start (and it may not start alone)
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     start_seconds: ClassVar[float] = 30
     stop_seconds: ClassVar[float] = 15
 
     def reaches(self) -> tuple[str, ...]:
-        """The services that it connects to, each through a link of its own that can be cut."""
+        """The services (`name` or `name.port`) that it connects to, each through a link of its own that can be cut."""
+        return ()
+
+    def further_ports(self) -> tuple[str, ...]:
+        """Names of ports that it needs beside its own; others reach them as `name.port`."""
         return ()
 
     def version(self) -> str:

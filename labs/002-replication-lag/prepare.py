@@ -1,4 +1,4 @@
-"""The retail shop, small; and a mark in the old replica's folder."""
+"""The retail shop, small."""
 
 from delab.data.sinks.postgres import load
 from delab.services.postgres import dsn

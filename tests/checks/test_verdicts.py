@@ -57,7 +57,7 @@ def failure(result: Result) -> tuple[str, str]:
 
 def nothing_left() -> bool:
     """No process and no folder of a verification remains."""
-    runs = [*paths.runtime().glob("runs/*"), *paths.runtime().glob("scratch/*")]
+    runs = [*paths.runtime().glob("runs/*"), *(left for at in paths.places() for left in at.glob("scratch/*"))]
     return not runs and not process.all_inside(paths.runtime() / "runs")
 
 
@@ -68,7 +68,7 @@ def test_a_brutal_answer_fails_with_its_reason(kind: str, place: Path) -> None:
     assert result.verdict == Verdict.FAILED, result
     name, seen = failure(result)
     assert (name, says in seen) == (check, True), seen
-    assert str(paths.runtime()) not in seen
+    assert not any(str(at) in seen for at in paths.places())
     assert nothing_left()
 
 
@@ -188,7 +188,7 @@ def test_killing_the_command_ends_the_verifier_and_its_stack(place: Path) -> Non
     child.kill()
     child.communicate()
     wait.until(lambda: not process.all_inside(paths.runtime() / "runs"), seconds=10, what="the program to end")
-    wait.until(lambda: not process.all_inside(paths.runtime() / "scratch"), seconds=10, what="the stack to end")
+    wait.until(lambda: not process.all_inside(*(at / "scratch" for at in paths.places())), seconds=10, what="the stack to end")
     templates.repair()
     assert nothing_left()
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 
 REPLICAS = ("replica1", "replica2")
-TIMEOUT = 2  # seconds to connect, and for each statement
+TIMEOUT = 1  # seconds to connect, and for each statement
 
 
 @contextlib.contextmanager

@@ -1,0 +1,3 @@
+{% test true_for_all(model, condition) %}
+select * from {{ model }} where ({{ condition }}) is not true
+{% endtest %}

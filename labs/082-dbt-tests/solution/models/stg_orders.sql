@@ -1,0 +1,1 @@
+select order_id, ordered_at, recorded_at, customer_id, promotion_id, currency, status from {{ source('raw', 'orders') }}
