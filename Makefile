@@ -47,7 +47,7 @@ setup:
 test check:
 	@scripts/check
 bench:
-	@scripts/bootstrap postgres dbt dev && scripts/bench
+	@scripts/bootstrap postgres dbt airflow dev && scripts/bench
 clean: down
 	@rm -rf .lab .venv .setup.lock
 	@echo "removed the environment and the services' data; your files in work/ are kept"

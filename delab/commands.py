@@ -32,6 +32,8 @@ def start(console: Console, subject: lab.Lab) -> None:
         for node in stack:
             state = "ready on port" if node.service.started else "yours to make, on port"
             console.print(f" {node.name}: {state} {node.endpoint.port}", style="green" if node.service.started else "")
+            if greeting := node.service.greeting(node.place):
+                console.print(Text(f"   {greeting}"), soft_wrap=True)
     told = f"{len(copied)} files of the starter are in" if copied else "your files are untouched in"
     console.print(f"Lab {subject.number}, {subject.about.title}: {told} {report.short(subject)}\n", style="bold")
     report.show_task(console, subject)

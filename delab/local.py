@@ -87,9 +87,13 @@ class LocalNode:
         place = self.place
         self.service.before_start(place)
         plan = {"record": str(place.record), "log": str(place.log), "cwd": str(place.folder), "umask": 0o077}
-        plan |= {"user": paths.service_user(), "lock_fd": descriptor}
+        plan |= {"user": self.user(), "lock_fd": descriptor}
         mine = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "DELAB"))}
         return process.spawn(self.service.command(place), plan, mine | self.service.environment(place))
+
+    def user(self) -> tuple[int, int] | None:
+        """Whom the service runs as: none (the person), or the service user."""
+        return None if self.service.as_person else paths.service_user()
 
     def wait_ready(self, started: "subprocess.Popen[bytes] | None") -> None:
         """Wait for the first real answer; if the port was taken meanwhile, move and try again."""
@@ -146,6 +150,7 @@ class LocalStack:
     """The services of one lab on this machine."""
 
     repair_hint = "`lab up` starts it again"
+    starts_lazy = True  # whether services that are `lazy` start with the rest
 
     def __init__(self, name: str, folder: Path, services: tuple[Service, ...]) -> None:
         self.name, self.folder = name, folder
@@ -183,8 +188,8 @@ class LocalStack:
                 self.wait_joined(node)
 
     def supervised(self) -> list[LocalNode]:
-        """The nodes that we start, without those that are the learner's to make."""
-        return [node for node in self if node.service.started]
+        """The nodes that we start, without those that are the learner's to make, or a check's to start."""
+        return [node for node in self if node.service.started and (self.starts_lazy or not node.service.lazy)]
 
     def wait_joined(self, node: LocalNode) -> None:
         """Wait until a service has found those that it follows. Raises Blocked with its log."""

@@ -58,6 +58,10 @@ def status(console: Console) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table if rows else "No lab has been started yet: make lab-2 starts one, make labs lists them.")
+    for subject, stack in stacks():
+        for node in stack:
+            if node.alive() and (greeting := node.service.greeting(node.place)):
+                console.print(Text(f"lab {subject.number}, {node.name}: {greeting}"), soft_wrap=True)
     if any(str(row[2]).startswith("down") for row in rows):
         console.print("A service that is down is started again by: make up")
 

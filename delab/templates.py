@@ -78,6 +78,7 @@ class Scratch(LocalStack):
     """A stack that belongs to this process and goes with it, without data until its owner loads some."""
 
     repair_hint = "repeat the verification"
+    starts_lazy = False
 
     def __init__(self, plan: Plan) -> None:
         place = files.make_folder(paths.scratch())
@@ -156,7 +157,7 @@ def build(plan: Plan, target: Path, descriptor: int, with_data: bool) -> None:
     draft = target.with_name(f"{target.name}.new")
     files.make_folder(draft.parent)
     stack = LocalStack(f"{target.name}", draft, plan.services)
-    stack.held = descriptor
+    stack.held, stack.starts_lazy = descriptor, False
     stack.destroy()
     try:
         if with_data:
@@ -180,8 +181,8 @@ def initialise(stack: LocalStack, plan: Plan) -> None:
             files.make_folder(node.place.folder / name, paths.service_user()).chmod(0o700)
         if node.service.started:
             node.service.create(node.place)
-            if not node.service.created_stopped:
-                node.start()
+        if node in stack.supervised() and not node.service.created_stopped:
+            node.start()
 
 
 def fill(stack: LocalStack, plan: Plan) -> None:

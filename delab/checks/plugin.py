@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +268,18 @@ def evidence(verification: Session) -> Evidence:
 def new_stack(verification: Session) -> Callable[..., templates.Scratch]:
     """Makes another stack with fresh data: `new_stack(seed)`."""
     return verification.new_stack
+
+
+@pytest.fixture(scope="session")
+def airflow(work: Work, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Judges DAG files on the stack (see delab.checks.airflow); its imports go on while the stack starts."""
+    from delab.checks.airflow import Airflow
+
+    judge = Airflow(work)
+    try:
+        yield judge.use(request.getfixturevalue("stack"))
+    finally:
+        judge.close()
 
 
 @pytest.fixture(scope="session")

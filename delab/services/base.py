@@ -41,9 +41,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     name: str
     started: bool = True  # false: there are a folder and a port for it, but the learner makes and starts it
+    lazy: bool = False  # true: only the learner's own stack starts it with the rest; a check that wants it starts it
     folders: tuple[str, ...] = ()  # empty folders beside its data, each told to the learner's programs by its name in capitals
 
     packs: ClassVar[tuple[str, ...]] = ()  # packs of locked packages that it needs
+    as_person: ClassVar[bool] = False  # true: it runs as the person even if that is root
     created_stopped: ClassVar[bool] = False  # true: a template of its data needs no start (and it may not start alone)
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     start_seconds: ClassVar[float] = 30
@@ -108,6 +110,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def folder_variables(self, place: Place) -> dict[str, str]:
         """Where the folders beside its data are."""
         return {folder.upper(): str(place.folder / folder) for folder in self.folders}
+
+    def greeting(self, place: Place) -> str:
+        """What a person should be told once it runs, such as the address of its user interface; empty: nothing."""
+        return ""
 
     def tools(self) -> Path | None:
         """A folder of the service's own command-line tools, for the learner's PATH."""

@@ -1,0 +1,1 @@
+"""What the DAGs beside this folder share; not parsed for DAGs (.airflowignore)."""

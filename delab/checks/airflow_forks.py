@@ -1,0 +1,64 @@
+"""Work in a process of its own, and what it told: part of delab.checks.airflow_worker."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+LONGEST = 4000  # characters of a log, an error or a value that are told
+
+
+def in_a_fork(work: Any, seconds: float) -> dict[str, Any]:
+    """What `work()` returns in a process of its own; {"died"} if it ends without a word, {"endless"} after `seconds`."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os.setpgid(0, 0)
+        be_child(work, writing)
+    os.close(writing)
+    told, in_time = collected(reading, seconds)
+    os.close(reading)
+    if not in_time:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if not in_time:
+        return {"endless": seconds}
+    return json.loads(told) if told else {"died": code}
+
+
+def be_child(work: Any, writing: int) -> None:
+    """In the fork: do it, tell, and end."""
+    try:
+        told = work()
+    except BaseException as error:
+        told = {"raised": trace(error)}
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    text = json.dumps(told, default=str).encode()
+    while text:
+        text = text[os.write(writing, text) :]
+    os._exit(0)
+
+
+def collected(reading: int, seconds: float) -> tuple[bytes, bool]:
+    """All that is written until the other end closes, and whether that was in time."""
+    said, deadline = b"", time.monotonic() + seconds
+    while select.select([reading], [], [], max(0, deadline - time.monotonic()))[0]:
+        part = os.read(reading, 65536)
+        if not part:
+            return said, True
+        said += part
+    return said, False
+
+
+def trace(error: BaseException) -> str:
+    """A traceback as text, its end if it is long."""
+    return "".join(traceback.format_exception(error))[-LONGEST:]

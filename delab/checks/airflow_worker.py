@@ -1,0 +1,133 @@
+"""Runs in the learner's place: parses DAG files and carries out runs, with Airflow imported once and a fork for each request.
+
+A request is a line of JSON on standard input, the answer a line on standard output:
+
+    {"do": "parse" | "schedule" | "run", "file": PATH, "environment": {…}, …}
+    {"dags": {…}, …} | {"import_error": TEXT} | {"raised": TEXT} | {"died": CODE}
+
+A run is decided by Airflow's own scheduling code (`DagRun.update_state`) on metadata in the stack's PostgreSQL; each task runs in
+a process of its own, as it would under an executor, so that nothing gets from one to the next through memory. One task at a time,
+in an order drawn from a seed; tasks that are *held* run only when nothing else can, as if they took very long. Waits are skipped.
+"""
+
+import gc
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from delab.checks.airflow_forks import in_a_fork, trace
+from delab.checks.airflow_parsing import described, parse, upcoming
+from delab.checks.airflow_running import Run
+
+WARM_UP = """
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+with DAG("warm_up", schedule=None):
+    EmptyOperator(task_id="a") >> EmptyOperator(task_id="b")
+"""
+PLAIN: dict[str, Any] = {
+    "dag_id": "warm_up",
+    "date": "2001-01-01T00:00:00+00:00",
+    "name": "warm_up",
+    "kind": "manual",
+    "conf": {},
+    "interval": None,
+    "hold": [],
+    "fail": {},
+    "unreal": ["a", "b"],
+    "once": True,
+    "seed": 0,
+    "task_seconds": 1,
+}
+
+
+def preload() -> None:
+    """Import what a run needs, and build the API that tasks talk to; no threads, no connections."""
+    import airflow.dag_processing.collection
+    import airflow.models.dagrun
+    import airflow.providers.postgres.hooks.postgres
+    import airflow.providers.standard.operators.bash
+    import airflow.providers.standard.operators.empty
+    import airflow.providers.standard.operators.python
+    import airflow.providers.standard.sensors.python
+    import airflow.sdk
+    import airflow.sdk.execution_time.task_runner
+    import airflow.serialization.serialized_objects  # noqa: F401
+    from airflow.providers_manager import ProvidersManager
+    from airflow.sdk.execution_time.supervisor import in_process_api_server
+    from sqlalchemy.orm import configure_mappers
+
+    from delab.airflow_versions import latest_only
+
+    latest_only()
+    ProvidersManager().initialize_providers_configuration()
+    # What every fork would do by itself, again and again:
+    in_process_api_server().app._cadwyn_initialize()
+    configure_mappers()
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    gc.disable()
+    out = os.dup(1)
+    os.dup2(2, 1)
+    preload()
+    gc.freeze()
+    gc.enable()
+    for line in iter(sys.stdin.readline, ""):
+        request = json.loads(line)
+        told = use(request) if request["do"] == "use" else in_a_fork(lambda request=request: answer(request), request["seconds"])
+        os.write(out, (json.dumps(told, default=str) + "\n").encode())
+
+
+def use(request: dict[str, Any]) -> dict[str, Any]:
+    """Take up a stack's variables, and carry out a run of a DAG of our own: what that compiles and caches, every fork then has."""
+    from airflow import settings
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    os.environ.update(request["environment"])
+    settings.configure_vars()
+    settings.configure_orm()
+    try:
+        DagBundlesManager().sync_bundles_to_db()
+        file = Path(request["file"])
+        file.write_text(WARM_UP)
+        bag = parse({"file": str(file)})["bag"]
+        Run(bag, bag.dags["warm_up"], {**request, **PLAIN}).carry_out()
+        forget("warm_up")
+    except Exception as error:
+        return {"raised": trace(error)}
+    finally:
+        settings.Session.remove()
+        settings.engine.dispose()
+    return {}
+
+
+def forget(dag_id: str) -> None:
+    """Remove a DAG and its runs."""
+    from airflow.api.common.delete_dag import delete_dag
+
+    delete_dag(dag_id)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one request."""
+    os.environ.update(request["environment"])
+    os.chdir(Path(request["file"]).parent)
+    found = parse(request)
+    if "bag" not in found:
+        return found
+    bag = found.pop("bag")
+    if request["do"] == "parse":
+        return {**found, "dags": {name: described(dag) for name, dag in bag.dags.items()}}
+    dag = bag.dags.get(request["dag_id"])
+    if dag is None:
+        return {"missing": request["dag_id"], "dags": sorted(bag.dags)}
+    return upcoming(dag, request) if request["do"] == "schedule" else Run(bag, dag, request).carry_out()
+
+
+if __name__ == "__main__":
+    main()

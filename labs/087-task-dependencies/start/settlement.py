@@ -1,0 +1,57 @@
+"""The nightly settlement. All tasks are there; nothing waits for anything yet."""
+
+import pendulum
+import steps
+from airflow.sdk import dag, task
+
+
+@dag(schedule=None, start_date=pendulum.datetime(2025, 1, 1, tz="UTC"), catchup=False)
+def settlement():
+    @task
+    def prepare_stage():
+        steps.prepare_stage()
+
+    @task
+    def load_orders(ds=None):
+        steps.load_orders(ds)
+
+    @task
+    def load_payments(ds=None):
+        steps.load_payments(ds)
+
+    @task
+    def reconcile():
+        return "publish" if steps.agrees() else "quarantine"
+
+    @task
+    def publish(ds=None):
+        steps.publish(ds)
+
+    @task
+    def quarantine(ds=None):
+        steps.quarantine(ds)
+
+    @task
+    def notify(ds=None):
+        steps.say(ds, "settlement done")
+
+    @task
+    def alert(ds=None):
+        steps.say(ds, "settlement failed")
+
+    @task
+    def clean_up():
+        steps.clean_up()
+
+    prepare_stage()
+    load_orders()
+    load_payments()
+    reconcile()
+    publish()
+    quarantine()
+    notify()
+    alert()
+    clean_up()
+
+
+settlement()

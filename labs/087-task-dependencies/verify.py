@@ -1,0 +1,199 @@
+"""Checks of lab 87: who waits for whom, and what happens when something fails."""
+
+import random
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from delab.checks import Database, expect, fail, main
+
+FILE, DAG = "settlement.py", "settlement"
+STEPS = Path(__file__).parent / "start" / "steps.py"
+WAITS = (
+    ("load_orders", "prepare_stage"),
+    ("load_payments", "prepare_stage"),
+    ("reconcile", "load_orders"),
+    ("reconcile", "load_payments"),
+    ("publish", "reconcile"),
+    ("quarantine", "reconcile"),
+    ("notify", "publish"),
+    ("clean_up", "notify"),
+    ("clean_up", "alert"),
+)
+WATCHED = ("load_orders", "load_payments", "reconcile", "publish", "quarantine")
+TASKS = ("prepare_stage", *WATCHED, "notify", "alert", "clean_up")
+
+
+@pytest.fixture(scope="module")
+def shop(stack):
+    """The verification's own orders and payments."""
+    return Database(stack["warehouse"])
+
+
+@pytest.fixture(scope="module")
+def judge(airflow, work):
+    """Airflow, with the steps as they came."""
+    shutil.copy(STEPS, work.folder / "steps.py")
+    return airflow
+
+
+@pytest.fixture(scope="module")
+def days(seed):
+    """Days that agree, and days that do not, in random order."""
+    chance = random.Random(seed)
+    good, bad = ([date(2025, 3, 1) + timedelta(days=n) for n in range(24) if (n % 3 == 2) is wrong] for wrong in (False, True))
+    return {"good": chance.sample(good, len(good)), "bad": chance.sample(bad, len(bad))}
+
+
+def carry_out(judge, shop, day, stage=None, **options):
+    """A run that begins without tables in the stage, or with these amounts ordered and paid, whatever an earlier one has left."""
+    shop.execute("DROP TABLE IF EXISTS stage.orders, stage.payments")
+    for name, amount in zip(("orders", "payments"), stage or (), strict=False):
+        shop.execute(f"CREATE TABLE stage.{name} AS SELECT {amount}::numeric(10, 2) AS amount")
+    return judge.run(FILE, DAG, day, once=True, **options)
+
+
+@pytest.fixture(scope="module")
+def good(judge, shop, days):
+    """A day that agrees; orders come slowly, and publishing takes its time."""
+    return carry_out(judge, shop, days["good"][0], hold=["prepare_stage", "load_orders", "publish"])
+
+
+@pytest.fixture(scope="module")
+def bad(judge, shop, days):
+    """A day that does not agree; payments come slowly."""
+    return carry_out(judge, shop, days["bad"][0], hold=["prepare_stage", "load_payments", "quarantine"])
+
+
+@pytest.fixture(scope="module")
+def failed_load(judge, shop, days, seed):
+    """One load fails, the other is slow; which one is drawn."""
+    broken, slow = random.Random(seed).sample(["load_orders", "load_payments"], 2)
+    run = carry_out(judge, shop, days["good"][1], hold=[slow, "alert"], fail_tasks={broken: 99}, unreal=[*TASKS])
+    return run, broken, slow
+
+
+@pytest.fixture(scope="module")
+def failures(judge, shop, days, failed_load):
+    """A run for each watched task in which it fails: {task: run}. Only reconcile really runs, where its choice is needed."""
+    runs = {}
+    for name in WATCHED:
+        real = {"publish": (1, 1), "quarantine": (1, 2)}.get(name)
+        unreal = [task for task in TASKS if not (real and task == "reconcile")]
+        if name != failed_load[1]:
+            day = days["good"][2 + WATCHED.index(name)]
+            runs[name] = carry_out(judge, shop, day, stage=real, hold=["alert"], fail_tasks={name: 99}, unreal=unreal)
+    return {**runs, failed_load[1]: failed_load[0]}
+
+
+def ended(run, what, **wanted):
+    """Compare the states of tasks."""
+    for task, state in wanted.items():
+        seen = run.states.get(task, "never seen")
+        seen = "not run" if seen == "none" else seen
+        if seen not in state.split("|"):
+            why = f": {run.event(task).why}" if seen == "failed" and run.ran(task) else ""
+            fail(expected=f"{what}: {task} ends as {state.replace('|', ' or ')}", seen=f"{task} ended as {seen}{why}")
+
+
+def in_order(run, what):
+    """Nobody has started before those that it waits for."""
+    for later, earlier in WAITS:
+        early = run.ran(earlier) and run.ran(later) and not run.before(earlier, later)
+        expect(not early, expected=f"{what}: {later} waits for {earlier}", seen=f"{later} was started before {earlier} was done")
+
+
+def test_waits(judge):
+    """Each task waits for those that it should, and the two loads don't wait for each other."""
+    tasks = judge.dag(FILE, DAG).tasks
+    expect_tasks(tasks)
+    for later, earlier in WAITS:
+        expect(
+            earlier in tasks[later].ancestors,
+            expected=f"{later} waits for {earlier}",
+            seen=f"{later} does not wait for {earlier}, but for {', '.join(tasks[later].upstream) or 'nothing'}",
+        )
+    for one, other in (("load_orders", "load_payments"), ("load_payments", "load_orders")):
+        expect(
+            one not in tasks[other].ancestors,
+            expected="load_orders and load_payments run side by side",
+            seen=f"{other} waits for {one}: they don't run side by side",
+        )
+
+
+def expect_tasks(tasks):
+    """All nine are there."""
+    missing = [name for name in TASKS if name not in tasks]
+    expect(not missing, expected=f"the tasks {', '.join(TASKS)}", seen=f"there is no {', '.join(missing)}")
+
+
+def test_settles_a_good_day(good, shop, days):
+    """On a day that agrees, `publish` and `notify` run, `quarantine` and `alert` are skipped, and the run succeeds."""
+    what, day = "a day that agrees", days["good"][0]
+    in_order(good, what)
+    ended(good, what, prepare_stage="success", load_orders="success", load_payments="success", reconcile="success")
+    ended(good, what, publish="success", quarantine="skipped", notify="success", alert="skipped", clean_up="success")
+    expect(good.state == "success", expected=f"{what}: the run succeeds", seen=f"it ended as {good.state}")
+    wanted = shop.rows("SELECT count(*)::int, sum(amount) FROM orders WHERE day = %s", day)
+    seen = shop.rows("SELECT orders, amount FROM settlements WHERE day = %s", day)
+    expect(
+        seen == wanted,
+        expected=f"{what} is settled: {wanted[0][0]} orders, {wanted[0][1]}",
+        seen=f"settlements has {seen or 'no row'}",
+    )
+    told = shop.rows("SELECT text FROM messages WHERE day = %s", day)
+    expect(told == [("settlement done",)], expected=f"{what}: one message, settlement done", seen=f"messages has {told or 'none'}")
+
+
+def test_puts_a_bad_day_aside(bad, shop, days):
+    """On a day that does not agree, `quarantine` and `notify` run, `publish` and `alert` are skipped, and the run succeeds."""
+    what, day = "a day that does not agree", days["bad"][0]
+    in_order(bad, what)
+    ended(bad, what, publish="skipped", quarantine="success", notify="success", alert="skipped", clean_up="success")
+    late = bad.before("quarantine", "notify")
+    expect(late, expected=f"{what}: notify waits for quarantine", seen="notify was started before quarantine was done")
+    expect(bad.state == "success", expected=f"{what}: the run succeeds", seen=f"it ended as {bad.state}")
+    rows = shop.value("SELECT count(*) FROM discrepancies WHERE day = %s", day)
+    expect(rows == 1, expected=f"{what} is in discrepancies", seen="it is not")
+
+
+def test_stops_after_a_failed_load(failed_load):
+    """After a failed load nothing is reconciled, published, put aside or notified; `alert` runs."""
+    run, broken, _ = failed_load
+    for name in ("reconcile", "publish", "quarantine", "notify"):
+        expect(
+            not run.ran(name),
+            expected=f"{name} does not run after {broken} has failed",
+            seen=f"{name} ran and ended as {run.states[name]}",
+        )
+    ended(run, f"{broken} fails", alert="success")
+
+
+def test_alerts_for_every_task(failures):
+    """Whichever of the five tasks fails, `alert` runs, and `notify` does not."""
+    for name, run in failures.items():
+        ended(run, f"{name} fails", **{name: "failed", "alert": "success"})
+        expect(not run.ran("notify"), expected=f"{name} fails: notify does not run", seen=f"notify ended as {run.states['notify']}")
+
+
+def test_cleans_up(failures, good, bad, shop):
+    """`clean_up` runs in every run, after `notify`, `alert` and all of the work."""
+    for name, run in {"nothing": good, **failures}.items():
+        what = f"{name} fails"
+        ended(run, what, clean_up="success")
+        late = [task for task in TASKS[:-1] if run.ran(task) and not run.before(task, "clean_up")]
+        expect(not late, expected=f"{what}: clean_up is the last", seen=f"{', '.join(late)} ran after it")
+
+
+def test_stays_red(failures):
+    """A run in which one of the five tasks has failed ends as failed, though `alert` and `clean_up` succeed."""
+    for name, run in failures.items():
+        expect(
+            run.state == "failed", expected=f"the run ends as failed if {name} fails", seen=f"it ended as {run.state}: {run.states}"
+        )
+
+
+if __name__ == "__main__":
+    main(__file__)
