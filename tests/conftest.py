@@ -16,6 +16,7 @@ def pytest_configure() -> None:
     place = Path(tempfile.mkdtemp(prefix="delab-test-"))
     place.chmod(0o755)
     os.environ.update(LAB_ROOT=str(COURSE), LAB_STATE=str(place / "state"), LAB_WORK=str(place / "work"), LAB_TEST_PLACE=str(place))
+    os.environ["LAB_ARCHIVES"] = "no"  # of Java's classes: they would take longer than they save here
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
 

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import subprocess
+import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ import msgspec
 
 from delab import files, jars, java, paths, process, wait
 from delab.errors import Blocked
+from delab.layout import Layout
+from delab.local import LocalStack
 from delab.services.base import Place
 from delab.services.base import Service as Base
 
@@ -147,6 +150,7 @@ class Service(Base, frozen=True, kw_only=True):
     def before_start(self, place: Place) -> None:
         """The ports may have changed."""
         self.configure(place)
+        archived()
 
     def java(self, place: Place) -> list[str]:
         """Java with the class path, the heap and where its log goes."""
@@ -155,7 +159,8 @@ class Service(Base, frozen=True, kw_only=True):
 
     def command(self, place: Place) -> list[str]:
         """The broker."""
-        return [*self.java(place), "kafka.Kafka", str(config(place))]
+        first, *rest = self.java(place)
+        return [first, *java.shared(java.archive(jars.folder(JARS))), *rest, "kafka.Kafka", str(config(place))]
 
     def ready(self, place: Place) -> bool:
         """The cluster, asked through this broker, has a controller and counts the broker among its members."""
@@ -183,9 +188,74 @@ class Service(Base, frozen=True, kw_only=True):
         return target
 
 
+class Rehearsal(Service, frozen=True, kw_only=True):
+    """A broker that lists the classes it loads, so that later ones find them in an archive."""
+
+    def before_start(self, place: Place) -> None:
+        """It needs no archive."""
+
+    def command(self, place: Place) -> list[str]:
+        """The broker, writing a list."""
+        first, *rest = self.java(place)
+        return [first, f"-XX:DumpLoadedClassList={classes(place)}", *rest, "kafka.Kafka", str(config(place))]
+
+
+def archived() -> None:
+    """Make the archive of parsed classes for this Java and these jars, if there is none: by one start, once.
+
+    LAB_ARCHIVES=no does without: for a state that lives shorter than the archive takes to make.
+    """
+    target = java.archive(jars.folder(JARS))
+    if target.exists() or os.environ.get("LAB_ARCHIVES") == "no":
+        return
+    stack = LocalStack(target.stem, target.with_suffix(".new"), (Rehearsal(name="kafka"),))
+    with stack.lock():
+        if target.exists():
+            return
+        print("preparing Kafka for quick starts", file=sys.stderr)
+        stack.destroy()
+        try:
+            rehearse(stack)
+            java.write_archive(classes(stack["kafka"].place), jars.class_path(JARS), target)
+        finally:
+            stack.destroy()
+
+
+def rehearse(stack: LocalStack) -> None:
+    """One start of a broker, and messages through it."""
+    node = stack["kafka"]
+    files.make_folder(stack.folder)
+    stack.layout = Layout.choose((node.service,))
+    files.make_folder(node.place.folder, paths.service_user())
+    node.service.create(node.place)
+    node.start()
+    exchange(node.place.port)
+    node.stop()
+
+
+def exchange(port: int) -> None:
+    """Send a message and read it as a member of a group, which loads what a broker needs for that."""
+    from kafka import KafkaConsumer, KafkaProducer
+
+    servers = f"127.0.0.1:{port}"
+    producer = KafkaProducer(bootstrap_servers=servers, acks="all")
+    producer.send("rehearsal", b"a message")
+    producer.close()
+    consumer = KafkaConsumer(
+        "rehearsal", bootstrap_servers=servers, group_id="rehearsal", auto_offset_reset="earliest", consumer_timeout_ms=20_000
+    )
+    next(consumer, None)
+    consumer.close()
+
+
+def classes(place: Place) -> Path:
+    """The list of the classes that a rehearsal loads."""
+    return place.folder / "classes"
+
+
 def script(place: Path, entry: str) -> str:
     """A shell script that runs one of Kafka's tools."""
-    arguments = " ".join(["-Xmx128m", *java.QUICK, logging_as(place)])
+    arguments = " ".join(["-Xmx128m", *java.QUICK, *java.shared(java.archive(jars.folder(JARS))), logging_as(place)])
     return f"#!/bin/sh\nexec '{java.program()}' {arguments} -cp '{jars.class_path(JARS)}' {entry} \"$@\"\n"
 
 

@@ -1,7 +1,6 @@
-"""A real producer into a real broker: the one that KAFKA_BOOTSTRAP_SERVERS names; without one these tests are skipped."""
+"""A real producer into a real broker."""
 
 import json
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,16 +9,23 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from delab import templates
 from delab.data import Recipe, dataset
 from delab.data.pace import Pace
 from delab.data.sinks.kafka import Sender, producer, send
+from delab.services import make
 
-SERVERS = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "")
 RETAIL = dataset("retail")
-pytestmark = [
-    pytest.mark.skipif(not SERVERS, reason="KAFKA_BOOTSTRAP_SERVERS names no broker"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # kafka-python, on Python 3.11
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # kafka-python, on Python 3.11
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[str]:
+    """A broker of these tests' own."""
+    made = templates.Scratch(templates.Plan("broker", (make("kafka", {}),)))
+    made.start()
+    yield made.environment()["KAFKA_BOOTSTRAP_SERVERS"]
+    made.destroy()
 
 
 @pytest.fixture
@@ -28,17 +34,17 @@ def prefix() -> str:
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
-    made = producer(SERVERS)
+def client(servers: str) -> Iterator[Any]:
+    made = producer(servers)
     yield made
     made.close(timeout=5)
 
 
-def consumed(topic: str, count: int) -> list[Any]:
+def consumed(servers: str, topic: str, count: int) -> list[Any]:
     """The first `count` messages of a topic, in order."""
     from kafka import KafkaConsumer
 
-    consumer = KafkaConsumer(topic, bootstrap_servers=SERVERS, auto_offset_reset="earliest", consumer_timeout_ms=10_000)
+    consumer = KafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest", consumer_timeout_ms=10_000)
     found = []
     for message in consumer:
         found.append(message)
@@ -48,10 +54,10 @@ def consumed(topic: str, count: int) -> list[Any]:
     return found
 
 
-def test_every_row_arrives_once_and_in_order_with_its_event_time(client: Any, prefix: str) -> None:
+def test_every_row_arrives_once_and_in_order_with_its_event_time(client: Any, servers: str, prefix: str) -> None:
     count = Sender(client, prefix).table(RETAIL, RETAIL.table("orders"), Recipe(3), lambda *said: None)
     assert count == 3000
-    messages = consumed(f"{prefix}.orders", count)
+    messages = consumed(servers, f"{prefix}.orders", count)
     assert [int(message.key) for message in messages] == list(range(1, 3001))
     ordered = RETAIL.rows("orders", Recipe(3))["ordered_at"].cast(pa.int64()).to_pylist()
     assert [message.timestamp for message in messages] == [at // 1000 for at in ordered]
@@ -64,7 +70,7 @@ def test_a_rate_is_kept(client: Any, prefix: str) -> None:
     assert time.monotonic() - began >= 199 / 200
 
 
-def test_the_command_sends_to_topics_named_after_set_and_table() -> None:
-    assert send(SERVERS, RETAIL, Recipe(0.1), tables=["areas"])["areas"] == RETAIL.units("areas", Recipe(0.1))
-    areas = [json.loads(message.value) for message in consumed("retail.areas", 88)]
+def test_the_command_sends_to_topics_named_after_set_and_table(servers: str) -> None:
+    assert send(servers, RETAIL, Recipe(0.1), tables=["areas"])["areas"] == RETAIL.units("areas", Recipe(0.1))
+    areas = [json.loads(message.value) for message in consumed(servers, "retail.areas", 88)]
     assert areas[0] == {"area_id": 1, "parent_id": None, "level": "world", "name": "World"}
