@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 import traceback
+from decimal import Decimal
 from typing import Any
 
 LONGEST = 4000  # characters of a log, an error or a value that are told
@@ -42,7 +43,7 @@ def be_child(work: Any, writing: int) -> None:
     with contextlib.suppress(BaseException):
         sys.stdout.flush()
         sys.stderr.flush()
-    text = json.dumps(told, default=str).encode()
+    text = json.dumps(told, default=plain).encode()
     while text:
         text = text[os.write(writing, text) :]
     os._exit(0)
@@ -57,6 +58,13 @@ def collected(reading: int, seconds: float) -> tuple[bytes, bool]:
             return said, True
         said += part
     return said, False
+
+
+def plain(value: Any) -> Any:
+    """For JSON: numbers as numbers, anything else that JSON does not have as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
 
 
 def trace(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from delab.checks.airflow_forks import LONGEST, in_a_fork, trace
+from delab.checks.airflow_forks import LONGEST, in_a_fork, plain, trace
 from delab.checks.airflow_parsing import moment
 
 MOST_STEPS = 300  # of one run
@@ -218,10 +218,13 @@ class Run:
     def xcoms(self, run: Any) -> dict[str, Any]:
         """What tasks have pushed: `task`, `task[2]` for a mapped one, `task:key` for a key of its own."""
         from airflow.models.xcom import XComModel
+        from airflow.sdk.serde import deserialize
         from sqlalchemy import select
 
         mine = select(XComModel).where(XComModel.run_id == run.run_id, XComModel.dag_id == run.dag_id)
-        return {xcom_name(row): shortened(XComModel.deserialize_value(row)) for row in self.session.scalars(mine).all()}
+        return {
+            xcom_name(row): shortened(deserialize(XComModel.deserialize_value(row))) for row in self.session.scalars(mine).all()
+        }
 
 
 def xcom_name(row: Any) -> str:
@@ -248,7 +251,7 @@ def key(row: Any) -> str:
 
 def shortened(value: Any) -> Any:
     """A value as it goes over the wire; one that is large only by its size."""
-    text = json.dumps(value, default=str)
+    text = json.dumps(value, default=plain)
     return value if len(text) < 50 * LONGEST else f"({len(text)} characters)"
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from delab import paths, process, secrets
+from delab import paths, process, secrets, wait
 from delab.errors import Blocked
 from delab.runtime import Endpoint
 from delab.services.base import Place
@@ -22,7 +22,7 @@ from delab.services.base import Service as Base
 from delab.services.postgres import SUPERUSER, connect
 
 USER, METADATA = "admin", "airflow"
-MIGRATE_SECONDS = 180
+MIGRATE_SECONDS = 300
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")  # as the API server's health names them
 DAGS = Path(__file__).parent.parent.parent / "dags"
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -86,7 +86,13 @@ class Service(Base, frozen=True, kw_only=True):
             folder.mkdir(exist_ok=True)
         variables = {**os.environ, **self.environment(place)}
         command = [sys.executable, "-m", "airflow", "db", "migrate"]
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=MIGRATE_SECONDS, check=False)
+        limit = MIGRATE_SECONDS * wait.scale()
+        try:
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=limit, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise Blocked(
+                f"airflow db migrate took longer than {limit:.0f} s", "on a slow machine set LAB_TIMEOUT_SCALE=3"
+            ) from error
         if done.returncode:
             raise Blocked(f"airflow db migrate failed: {done.stderr.strip()[-600:]}", "see `lab doctor`: disk, memory")
 
