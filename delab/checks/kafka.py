@@ -125,6 +125,16 @@ class Kafka:
         done = self.committed(group, topic)
         return sum(end - done.get(partition, 0) for partition, end in self.ends(topic).items())
 
+    def expel_members(self) -> None:
+        """Remove all members of all consumer groups, as their session timeouts would: those of a killed program linger for 45 s."""
+        from kafka.admin import MemberToRemove
+
+        with self.admin() as admin:
+            groups = [str(told["group_id"]) for told in admin.list_groups()]
+            for name, told in (admin.describe_groups(groups) if groups else {}).items():
+                if members := [MemberToRemove(member_id=member["member_id"]) for member in told["members"]]:
+                    admin.remove_group_members(name, members)
+
 
 def places(consumer: Any, topic: str) -> list[Any]:
     """The partitions of a topic. Fails the check if there is no such topic."""
