@@ -12,7 +12,7 @@ from delab.checks.kafka import Record
 from delab.data import Recipe, dataset
 
 TOPIC = "clicks"
-PARTS = 5
+PARTITIONS, PARTS = 3, 5
 SCALE = 0.5  # half an hour of arrivals
 LATE, AGAIN = 12, 15  # clicks of the first part that come with the last; clicks that each later part brings again
 COLUMNS = ("delivery_id", "event_id", "visitor_id", "event_time", "arrival_time", "action", "page_id", "amount")
@@ -30,11 +30,10 @@ def parts(seed):
     cut[0] = [row for place, row in enumerate(cut[0]) if place not in late]
     number = max(row["delivery_id"] for row in rows)
     for place in range(1, PARTS):
-        again = chance.sample(cut[0], AGAIN) + chance.sample(cut[place - 1], AGAIN)
-        extra = again + (held if place == PARTS - 1 else [])
-        for row in extra:
+        first, *_ = arrivals = [row["arrival_time"] for row in cut[place]]
+        again = [(row, chance.choice(arrivals)) for row in chance.sample(cut[0], AGAIN) + chance.sample(cut[place - 1], AGAIN)]
+        for row, at in [*again, *((row, first) for row in held if place == PARTS - 1)]:
             number += 1
-            at = chance.choice(cut[place])["arrival_time"]
             cut[place].append({**row, "delivery_id": number, "arrival_time": at})
         cut[place].sort(key=lambda row: row["arrival_time"])
     return cut

@@ -1,6 +1,6 @@
 """The tables and the topic; for the learner's own stack also an hour of clicks, in files and in the topic."""
 
-from delivery import TOPIC, parts, records, write_file
+from delivery import PARTITIONS, TOPIC, parts, records, write_file
 
 from delab.checks.kafka import Kafka
 from delab.course import LIVE_SEED
@@ -15,7 +15,7 @@ def prepare(stack, seed):
         for table in ("batch_windows", "stream_windows"):
             cursor.execute(f"CREATE TABLE {table} {WINDOWS}")
     kafka = Kafka(stack)
-    kafka.create(TOPIC, partitions=3)
+    kafka.create(TOPIC, partitions=PARTITIONS)
     if seed == LIVE_SEED:
         folder = stack["warehouse"].data.parent / "incoming"
         for number, part in enumerate(parts(seed), 1):

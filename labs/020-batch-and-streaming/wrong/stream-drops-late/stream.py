@@ -51,7 +51,10 @@ def main():
             continue
         rows = {row(message)[0]: row(message) for message in batch}
         watermark = max([watermark, *(start for _, start, _ in rows.values())])
-        rows = {key: value for key, value in rows.items() if value[1] >= watermark - timedelta(minutes=5)} or {0: (0, watermark, 0)}
+        rows = {key: value for key, value in rows.items() if value[1] >= watermark - timedelta(minutes=5)}
+        if not rows:
+            consumer.commit()
+            continue
         with warehouse, warehouse.cursor() as cursor:
             execute_values(cursor, COUNT, list(rows.values()), template="(%s, %s::timestamptz, %s::numeric)", page_size=len(rows))
         consumer.commit()

@@ -9,14 +9,16 @@ from kafka import KafkaConsumer
 from psycopg2.extras import execute_values
 
 COUNT = """
-WITH delivered (event_id, window_start, amount) AS (VALUES %s),
+WITH delivered (event_id, window_start, amount, arrived) AS (VALUES %s),
 new AS (
-  INSERT INTO seen (event_id) SELECT event_id FROM delivered ON CONFLICT DO NOTHING RETURNING event_id
+  INSERT INTO seen SELECT event_id, arrived FROM delivered ON CONFLICT DO NOTHING RETURNING event_id
 )
 INSERT INTO stream_windows AS old
 SELECT window_start, count(*), sum(amount) FROM delivered JOIN new USING (event_id) GROUP BY window_start
 ON CONFLICT (window_start) DO UPDATE SET clicks = old.clicks + excluded.clicks, amount = old.amount + excluded.amount
 """
+TEMPLATE = "(%s, %s::timestamptz, %s::numeric, %s::timestamptz)"
+FORGET = "DELETE FROM seen WHERE arrived < (SELECT max(arrived) FROM seen) - interval '28 minutes'"
 
 
 def window_start(text):
@@ -28,14 +30,14 @@ def window_start(text):
 def row(message):
     """What counts of a delivery."""
     click = json.loads(message.value)
-    return click["event_id"], window_start(click["event_time"]), click["amount"] or 0
+    return click["event_id"], window_start(click["event_time"]), click["amount"] or 0, click["arrival_time"]
 
 
 def main():
     """Write, then commit the offsets: what a death in between repeats, `seen` recognises."""
     warehouse = psycopg2.connect(os.environ["WAREHOUSE_DSN"])
     with warehouse, warehouse.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS seen (event_id bigint PRIMARY KEY, n bigserial)")
+        cursor.execute("CREATE TABLE IF NOT EXISTS seen (event_id bigint PRIMARY KEY, arrived timestamptz)")
     consumer = KafkaConsumer(
         "clicks",
         bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"],
@@ -50,8 +52,8 @@ def main():
             continue
         rows = {row(message)[0]: row(message) for message in batch}
         with warehouse, warehouse.cursor() as cursor:
-            execute_values(cursor, COUNT, list(rows.values()), template="(%s, %s::timestamptz, %s::numeric)", page_size=len(rows))
-            cursor.execute("DELETE FROM seen WHERE n < (SELECT max(n) FROM seen) - 900")
+            execute_values(cursor, COUNT, list(rows.values()), template=TEMPLATE, page_size=len(rows))
+            cursor.execute(FORGET)
         consumer.commit()
 
 
