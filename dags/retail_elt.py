@@ -43,7 +43,8 @@ RULES = {
           SELECT (ordered_at AT TIME ZONE 'UTC')::date AS day, currency, sum(amount) AS amount
           FROM orders JOIN order_lines USING (order_id) WHERE status = 'completed' GROUP BY 1, 2) AS s
         LEFT JOIN (
-          SELECT day, currency, sum(amount) AS amount FROM retail_marts.daily_sales GROUP BY 1, 2) AS m USING (day, currency)
+          SELECT date_day AS day, currency, sum(amount) AS amount FROM retail_marts.daily_sales GROUP BY 1, 2
+        ) AS m USING (day, currency)
         WHERE s.day BETWEEN %(day)s::date - 1 AND %(day)s::date AND s.amount IS DISTINCT FROM m.amount""",
 }
 PUBLISH = """
@@ -52,8 +53,8 @@ CREATE TABLE IF NOT EXISTS published.daily_sales (
   day date, currency text, orders bigint, lines bigint, quantity bigint, amount numeric, PRIMARY KEY (day, currency));
 DELETE FROM published.daily_sales WHERE day IN (SELECT (ordered_at AT TIME ZONE 'UTC')::date FROM orders
   WHERE recorded_at >= %(day)s::date AND recorded_at < %(day)s::date + 1);
-INSERT INTO published.daily_sales SELECT day, currency, orders, lines, quantity, amount FROM retail_marts.daily_sales
-WHERE day IN (SELECT (ordered_at AT TIME ZONE 'UTC')::date FROM orders
+INSERT INTO published.daily_sales SELECT date_day, currency, orders, lines, quantity, amount FROM retail_marts.daily_sales
+WHERE date_day IN (SELECT (ordered_at AT TIME ZONE 'UTC')::date FROM orders
   WHERE recorded_at >= %(day)s::date AND recorded_at < %(day)s::date + 1);
 """
 

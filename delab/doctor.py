@@ -16,7 +16,7 @@ import psutil
 from rich.console import Console
 from rich.text import Text
 
-from delab import bootstrap, paths, ports
+from delab import bootstrap, java, paths, ports
 from delab import compiler as c_compiler
 
 State = Literal["ok", "note", "wrong"]
@@ -159,6 +159,20 @@ def compiler() -> Finding:
     return Finding("C compiler", "ok", c_compiler.system() or "none: labs in C bring one as a package")
 
 
+def java_runtime() -> Finding:
+    """The Java for Kafka and Spark, and a JAVA_HOME that leads nowhere."""
+    asked = os.environ.get("JAVA_HOME", "")
+    if asked and java.version(Path(asked)) < java.OLDEST:
+        older = java.version(Path(asked))
+        seen = f"JAVA_HOME={asked} is {f'Java {older}' if older else 'no Java'}: labs take another one"
+        fix = f"your own Kafka or Spark would stumble over it: name a Java from {java.OLDEST} on, or unset it"
+        return Finding("Java", "note", seen, fix)
+    found = java.system() or java.packaged()
+    if found is None:
+        return Finding("Java", "ok", "none: labs with Kafka or Spark bring one as a package")
+    return Finding("Java", "ok", f"{java.version(found)} in {found}")
+
+
 def docker() -> Finding:
     """Docker is not needed; if it is there, say whether it answers."""
     if not shutil.which("docker"):
@@ -197,6 +211,7 @@ LOOKS: tuple[Callable[[], Finding], ...] = (
     variables,
     certificates,
     compiler,
+    java_runtime,
     docker,
     clock,
 )

@@ -48,11 +48,17 @@ class Kafka:
 
     @contextlib.contextmanager
     def consumer(self, group: str | None = None, *, committed: bool = False) -> Iterator[Any]:
-        """A kafka-python consumer without topics, which commits nothing by itself; `committed` hides aborted transactions."""
+        """A kafka-python consumer: reads from the beginning, commits nothing by itself, hides aborted messages if asked."""
         from kafka import KafkaConsumer
 
         level = "read_committed" if committed else "read_uncommitted"
-        made = {"group_id": group, "enable_auto_commit": False, "isolation_level": level, "allow_auto_create_topics": False}
+        made = {
+            "group_id": group,
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            "isolation_level": level,
+            "allow_auto_create_topics": False,
+        }
         with explained(self.servers), contextlib.closing(KafkaConsumer(**self.options, **made)) as client:
             yield client
 
@@ -124,6 +130,16 @@ class Kafka:
         """How many messages a group has not committed yet."""
         done = self.committed(group, topic)
         return sum(end - done.get(partition, 0) for partition, end in self.ends(topic).items())
+
+    def expel_members(self) -> None:
+        """Remove all members of all consumer groups, as their session timeouts would: those of a killed program linger for 45 s."""
+        from kafka.admin import MemberToRemove
+
+        with self.admin() as admin:
+            groups = [str(told["group_id"]) for told in admin.list_groups()]
+            for name, told in (admin.describe_groups(groups) if groups else {}).items():
+                if members := [MemberToRemove(member_id=member["member_id"]) for member in told["members"]]:
+                    admin.remove_group_members(name, members)
 
 
 def places(consumer: Any, topic: str) -> list[Any]:

@@ -16,7 +16,11 @@ from delab.data.sinks.kafka import Sender, producer, send
 from delab.services import make
 
 RETAIL = dataset("retail")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # kafka-python, on Python 3.11
+pytestmark = [  # of kafka-python: on Python 3.11, and sockets of attempts that failed
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")

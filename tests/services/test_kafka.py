@@ -14,7 +14,11 @@ from delab.errors import Blocked
 from delab.services import make
 from delab.services.kafka import members
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # kafka-python, on Python 3.11
+pytestmark = [  # of kafka-python: on Python 3.11, and sockets of attempts that failed
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 NAMES = ("kafka1", "kafka2", "kafka3")
 ONE = templates.Plan("kafka-one", (make("kafka", {}),))
 THREE = templates.Plan("kafka-three", tuple(make(name, {"kind": "kafka", "voters": NAMES}) for name in NAMES))
@@ -55,7 +59,7 @@ def test_lag_is_what_a_group_has_not_committed(one: templates.Scratch) -> None:
     assert kafka.lag("readers", "lagging") == 10
     with kafka.consumer("readers") as consumer:
         consumer.subscribe(["lagging"])
-        wait.until(lambda: consumer.poll(timeout_ms=200, max_records=4), seconds=20, what="messages")
+        wait.until(lambda: consumer.poll(timeout_ms=5000, max_records=4), seconds=60, what="messages")
         consumer.commit()
     assert kafka.committed("readers", "lagging") == {0: 4}
     assert kafka.lag("readers", "lagging") == 6
