@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', unique_key='customer_key') }}
 
 select
-    md5(customer_id || '|' || extract(epoch from changed_at)) as customer_key,
+    md5(customer_id || '|' || extract(epoch from changed_at) || '|' || recorded_at) as customer_key,
     customer_id,
     name as customer_name,
     city,

@@ -35,7 +35,7 @@ names as (
 )
 
 select
-    md5(turns.customer_id || '|' || extract(epoch from turns.changed_at)) as customer_key,
+    md5(turns.customer_id || '|' || extract(epoch from turns.changed_at) || '|' || turns.recorded_at) as customer_key,
     turns.customer_id,
     names.name as customer_name,
     turns.city,
