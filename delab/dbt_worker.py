@@ -26,9 +26,9 @@ CHUNK = 1 << 16
 CHECKED = {
     "contracts.project": ("Configuration", "PackageConfig", "ProfileConfig", "Project", "ProjectFlags"),
     "contracts.selection": ("SelectorFile",),
-    "contracts.graph.nodes": ("GenericTestNode", "ModelNode", "SingularTestNode", "SourceDefinition", "SnapshotNode"),
-    "contracts.graph.unparsed": ("UnparsedModelUpdate", "UnparsedSourceDefinition"),
-    "artifacts.resources": ("Contract", "ModelConfig", "SnapshotConfig", "SourceConfig", "TestConfig"),
+    "contracts.graph.nodes": ("GenericTestNode", "ModelNode"),
+    "contracts.graph.unparsed": ("UnparsedModelUpdate",),
+    "artifacts.resources": ("Contract", "ModelConfig", "TestConfig"),
     "task.test": ("TestResultData",),
 }
 

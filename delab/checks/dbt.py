@@ -22,7 +22,8 @@ from delab.runtime import Node
 from delab.warehouse import Build, NodeResult, Worker
 
 SECONDS = 150  # that one call of dbt may take: a small project builds in two on a quiet machine
-LIMITS = {"memory": 4096, "file": 64}  # MiB: address space, and one file that dbt writes
+LIMITS = {"memory": 4096, "file": 16}  # MiB: address space, and one file that dbt writes
+FLOOD = 15 << 20  # bytes that dbt prints: it goes on when it can write no more, until its time is over
 SCHEMA = "analytics"
 SAID = 12  # lines of a message that are shown
 LONGEST_LINE = 300  # characters
@@ -154,10 +155,10 @@ class Project:
 
     def broken(self, built: Build) -> str:
         """Why dbt itself gave up."""
+        if len(built.log) >= FLOOD:
+            return f"it printed more than {FLOOD >> 20} MiB and was stopped"
         if "longer than" in built.exception:
             return f"{built.exception} and was stopped (a loop in Jinja that does not end, or a query that waits?)"
-        if len(built.log) >= LIMITS["file"] << 20:
-            return f"it printed more than {LIMITS['file']} MiB and was stopped"
         return self.shorten(built.exception)
 
     def build(self, *arguments: str, expected: str = "", seconds: float = SECONDS, **variables: Any) -> Build:

@@ -1,0 +1,19 @@
+with lines as (
+
+    select distinct * from {{ source('raw', 'order_lines') }}
+
+)
+
+select
+    orders.order_date_key,
+    orders.customer_key,
+    coalesce(min(products.product_key), {{ unknown_key() }}) as product_key,
+    orders.store_key,
+    lines.order_id,
+    1 as line_number,
+    sum(lines.quantity) as quantity,
+    sum(lines.amount) as amount
+from lines
+inner join {{ ref('orders_keyed') }} as orders on orders.order_id = lines.order_id
+left join {{ ref('dim_product') }} as products on products.product_id = lines.product_id
+group by orders.order_date_key, orders.customer_key, orders.store_key, lines.order_id
