@@ -151,7 +151,7 @@ STRUCTURE = {
 
 
 def test_names_the_rows(gate, seed):
-    """Each rule that a row breaks is found by an expectation on its column, which names the row; rows that are right are not named."""
+    """Each rule that a row breaks is found by an expectation on its column, which names the row and no right one."""
     judged = gate.judge("each rule is broken once", batches.damage(batches.make(seed + 4, 0.3), seed))
     judged.refused()
     for rule, rows in judged.batch.bad.items():
@@ -205,7 +205,7 @@ def test_breaks_loudly(gate, seed):
         judged = gate.judge(f"{name} is missing", batches.make(seed + 6, 0.02), without=name)
         expect(
             judged.run.code != 0,
-            expected=f"another exit code than 0 when {name} is missing",
+            expected=f"an exit code other than 0: {name} is missing",
             seen="exit code 0: unseen, and loaded",
         )
 
