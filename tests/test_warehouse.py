@@ -136,3 +136,16 @@ def test_a_worker_that_has_ended_blocks(tiny: Warehouse) -> None:
     with pytest.raises(Blocked, match="its process has ended"):
         Warehouse(own, tiny.folder, tiny.environment, tiny.project).build()
     own.close()
+
+
+def test_verifications_share_a_worker(tiny: Warehouse) -> None:
+    with warehouse.shared():
+        one, other = Worker(), Worker()
+        assert isinstance(one.child, warehouse.Shared)
+        assert Warehouse(one, tiny.folder, tiny.environment, tiny.project).build().success
+        one.close()
+        assert Warehouse(other, tiny.folder, tiny.environment, tiny.project).build().success
+        other.close()
+    alone = Worker(["duckdb"])
+    assert not isinstance(alone.child, warehouse.Shared)
+    alone.close()
