@@ -14,6 +14,7 @@ variables nor dbt's caches get from one to the next.
 import contextlib
 import importlib
 import json
+import multiprocessing
 import os
 import resource
 import select
@@ -35,6 +36,7 @@ CHECKED = {
 
 def main() -> None:
     """Answer requests until there are no more."""
+    share_locks()
     import dbt.cli.main
     import dbt.task.build  # noqa: F401 - imported here for the children
 
@@ -45,6 +47,17 @@ def main() -> None:
     os.dup2(2, 1)
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+
+
+def share_locks() -> None:
+    """Have dbt make locks that need no name, before it makes the first.
+
+    dbt asks for locks that a spawned process could find by their names in /dev/shm, though it has only threads. A child that is
+    killed, or ends as ours do, leaves them there; and for the names Python starts a process of its own in each build.
+    """
+    import dbt.mp_context
+
+    dbt.mp_context._MP_CONTEXT = multiprocessing.get_context("fork")  # type: ignore[assignment]
 
 
 def describe() -> None:

@@ -48,7 +48,7 @@ class Layout:
 
     def own(self, name: str) -> dict[str, int]:
         """The further ports of a service, by their own names."""
-        return {key.partition(".")[2]: port for key, port in self.further.items() if key.partition(".")[0] == name}
+        return {key.partition(".")[2]: port for key, port in self.further.items() if service_of(key) == name}
 
     def inbound(self, name: str) -> dict[str, int]:
         """The ports of the links that lead to a service: `one` or `one.port`, where one is who reaches it."""
@@ -69,7 +69,12 @@ class Layout:
         """Give a service other ports for those that somebody else has taken; returns old → new."""
         changed = {}
         for table in (self.services, self.further):
-            for key in [key for key in table if key.partition(".")[0] == name and not ports.free(table[key])]:
+            for key in [key for key in table if service_of(key) == name and not ports.free(table[key])]:
                 old, table[key] = table[key], ports.choose(self.all())
                 changed[old] = table[key]
         return changed
+
+
+def service_of(port: str) -> str:
+    """The service of a port: `one` of `one` and of `one.port`."""
+    return port.partition(".")[0]

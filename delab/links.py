@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from delab import files, link, process, wait
-from delab.layout import Layout
+from delab.layout import Layout, service_of
 
 Wanted = dict[str, Any]  # {"generation": n, "links": [{"name", "listen", "target", "cut"}]}
 
@@ -20,7 +20,8 @@ Wanted = dict[str, Any]  # {"generation": n, "links": [{"name", "listen", "targe
 def between(layout: Layout, one: str, other: str) -> set[str]:
     """The names of the links between two services. Raises ValueError where there is none."""
     ways = {(one, other), (other, one)}
-    names = {name for name in layout.links if (name.partition(">")[0], name.partition(">")[2].partition(".")[0]) in ways}
+    ends = {name: name.split(">") for name in layout.links}
+    names = {name for name, (source, target) in ends.items() if (source, service_of(target)) in ways}
     if not names:
         raise ValueError(f"no link between {one} and {other}; there are {sorted(layout.links)}")
     return names

@@ -1,7 +1,7 @@
 """Packs: what a lab's services need beyond the core, installed when a lab first asks for it."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from delab import bootstrap, compiler, java
 from delab.errors import Blocked
@@ -16,7 +16,8 @@ def ensure(packs: Iterable[str]) -> None:
 
 def needed(pack: str) -> bool:
     """Whether this machine lacks what a pack brings: the compiler and Java are only for those that have none."""
-    return not (compiler.system() if pack == "c" else java.system() if pack == "jdk" else None)
+    own: dict[str, Callable[[], object]] = {"c": compiler.system, "jdk": java.system}
+    return pack not in own or not own[pack]()
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 from functools import cache
 from pathlib import Path
 
-import psutil
-
+SHARED = Path("/dev/shm")  # noqa: S108 - what we make there is owned and checked
 PLENTY = 1 << 30  # bytes that must be free in /dev/shm, and twice that in all, before a scratch stack is put there
 
 
@@ -65,25 +65,31 @@ def runtime() -> Path:
 
 def own_folder(parent: Path) -> Path:
     """A folder for this state in a place that all can write to; nobody else can list it."""
-    folder = parent / f"delab-{hashlib.sha256(bytes(state())).hexdigest()[:12]}"
+    folder = name_in(parent)
     folder.mkdir(mode=0o711, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise PermissionError(f"{folder} belongs to somebody else")
     return folder
 
 
-def memory() -> Path | None:
-    """Where scratch stacks can live in memory: a folder in /dev/shm, where the system has that."""
-    shared = Path("/dev/shm")  # noqa: S108 - owned and checked
-    return own_folder(shared) if shared.is_dir() and os.access(shared, os.W_OK | os.X_OK) else None
+def name_in(parent: Path) -> Path:
+    """What this state's folder in a shared place is called."""
+    return parent / f"delab-{hashlib.sha256(bytes(state())).hexdigest()[:12]}"
 
 
 def scratch() -> Path:
     """Where the next scratch stack goes: into memory if there is plenty (LAB_SCRATCH=disk forbids it), else beside the others."""
-    place = memory() if os.environ.get("LAB_SCRATCH") != "disk" else None
-    if place is None or psutil.disk_usage(str(place)).free < PLENTY or psutil.virtual_memory().available < 2 * PLENTY:
-        return runtime() / "scratch"
-    return place / "scratch"
+    import psutil
+
+    usable = os.environ.get("LAB_SCRATCH") != "disk" and SHARED.is_dir() and os.access(SHARED, os.W_OK | os.X_OK)
+    if usable and shutil.disk_usage(SHARED).free >= PLENTY and psutil.virtual_memory().available >= 2 * PLENTY:
+        return own_folder(SHARED) / "scratch"
+    return runtime() / "scratch"
+
+
+def memory() -> Path | None:
+    """Where scratch stacks are in memory, if there ever was one."""
+    return own_folder(SHARED) if name_in(SHARED).is_dir() else None
 
 
 def places() -> list[Path]:

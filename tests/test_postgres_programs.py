@@ -35,7 +35,7 @@ stack.destroy()
 def test_root_in_a_private_folder_has_its_data_where_the_service_user_can_reach_them(tmp_path: Path) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    variables = {**os.environ, "LAB_STATE": str(private / "state")}
+    variables = {**os.environ, "LAB_STATE": str(private / "state"), "LAB_SCRATCH": "disk"}
     done = subprocess.run([sys.executable, "-c", PRIVATE], capture_output=True, text=True, check=False, env=variables)
     ready, place = done.stdout.split()
     assert ready == "True", done.stderr

@@ -136,3 +136,12 @@ def test_a_worker_that_has_ended_blocks(tiny: Warehouse) -> None:
     with pytest.raises(Blocked, match="its process has ended"):
         Warehouse(own, tiny.folder, tiny.environment, tiny.project).build()
     own.close()
+
+
+def test_a_build_leaves_no_semaphore(tiny: Warehouse) -> None:
+    def named() -> set[Path]:
+        return set(Path("/dev/shm").glob("sem.*"))
+
+    before = named()
+    assert tiny.build().success
+    assert named() == before
