@@ -9,6 +9,9 @@ A request is a line of JSON on stdin, the answer one on stdout:
 
 A build that takes too long is killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither
 variables nor dbt's caches get from one to the next.
+
+`python -m delab.dbt_worker --serve SOCKET postgres` is a worker for several askers: each that connects to the socket has a
+process of its own, and speaks with it as above. It ends when its standard input closes.
 """
 
 import contextlib
@@ -19,9 +22,10 @@ import os
 import resource
 import select
 import signal
+import socket
 import sys
 import time
-from typing import Any
+from typing import IO, Any
 
 CHUNK = 1 << 16
 CHECKED = {
@@ -40,11 +44,19 @@ def main() -> None:
     import dbt.cli.main
     import dbt.task.build  # noqa: F401 - imported here for the children
 
-    for adapter in sys.argv[1:]:
+    serving = sys.argv[1:2] == ["--serve"]
+    for adapter in sys.argv[3:] if serving else sys.argv[1:]:
         importlib.import_module(f"dbt.adapters.{adapter}")
     describe()
+    if serving:
+        serve(sys.argv[2])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    attend(answers)
+
+
+def attend(answers: IO[str]) -> None:
+    """Answer the requests on standard input."""
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 
@@ -58,6 +70,26 @@ def share_locks() -> None:
     import dbt.mp_context
 
     dbt.mp_context._MP_CONTEXT = multiprocessing.get_context("fork")  # type: ignore[assignment]
+
+
+def serve(path: str) -> None:
+    """Fork for each that connects; the child returns, with the connection as standard input and output. The parent does not."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen(64)
+        while True:
+            ready, _, _ = select.select([listening, 0], [], [])
+            if 0 in ready:
+                raise SystemExit(0)
+            connection, _ = listening.accept()
+            if not os.fork():
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.dup2(connection.fileno(), 0)
+                os.dup2(connection.fileno(), 1)
+                connection.close()
+                return
+            connection.close()
 
 
 def describe() -> None:

@@ -76,7 +76,10 @@ def main() -> int:
     if not told:
         return 0
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    return int(pytest.main(json.loads(told)))
+    code = int(pytest.main(json.loads(told)))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # all is closed and written; taking the interpreter apart would be felt by the learner
 
 
 if __name__ == "__main__":

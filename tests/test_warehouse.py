@@ -145,3 +145,16 @@ def test_a_build_leaves_no_semaphore(tiny: Warehouse) -> None:
     before = named()
     assert tiny.build().success
     assert named() == before
+
+
+def test_verifications_share_a_worker(tiny: Warehouse) -> None:
+    with warehouse.shared():
+        one, other = Worker(), Worker()
+        assert isinstance(one.child, warehouse.Shared)
+        assert Warehouse(one, tiny.folder, tiny.environment, tiny.project).build().success
+        one.close()
+        assert Warehouse(other, tiny.folder, tiny.environment, tiny.project).build().success
+        other.close()
+    alone = Worker(["duckdb"])
+    assert not isinstance(alone.child, warehouse.Shared)
+    alone.close()

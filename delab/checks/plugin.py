@@ -62,6 +62,8 @@ def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> None:
         lab.read(module_path.parent), work=option.lab_work, seed=option.lab_seed, judge_starter=option.lab_judge_starter
     )
     config.stash[KEY] = session
+    if "dbt" in session.lab.packs() and not session.not_started():
+        session.start_dbt()  # it imports while verify.py is read and the services start
     if option.lab_parent is not None:
         end_with_parent(session, option.lab_parent)
 
@@ -89,8 +91,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     order = {check.name: place for place, check in enumerate(session.lab.about.checks)}
     items.sort(key=lambda item: order[check_name(item)])
-    if any("dbt" in getattr(item, "fixturenames", ()) for item in items):
-        session.start_dbt()
     items.insert(0, FilesCheck.from_parent(module_of(items[0]), name=handed_in.NAME))
     templates.repair()
 
