@@ -76,6 +76,12 @@ class Element(msgspec.Struct, frozen=True):
     test_metadata: Generic | None = None
     column_name: str | None = None
     attached_node: str | None = None  # the model that a generic test is written at
+    identifier: str = ""  # of a source, if its table has another name than the project gives it
+
+    @property
+    def table(self) -> str:
+        """Of a source, the name of its table in the database."""
+        return self.identifier or self.name
 
     def meta_data(self) -> dict[str, Any]:
         """Its `meta`, wherever it is written."""

@@ -8,7 +8,7 @@ import pytest
 
 from delab import lab, templates, warehouse
 from delab.checks import Work
-from delab.checks.dbt import Project
+from delab.checks.dbt import Element, Project
 from delab.checks.failing import CheckFailed
 from delab.checks.handed_in import check_folder
 from delab.checks.work import untouched
@@ -118,6 +118,11 @@ def test_what_the_project_is_made_of(lay: Lay) -> None:
     assert names == {("unique", "customer_id"), ("not_null", "customer_id"), ("positive", None)}
     with pytest.raises(CheckFailed, match="only totals"):
         manifest.model("dim_customer")
+
+
+def test_a_source_is_the_table_that_it_stands_for() -> None:
+    assert Element("source.shop.shop.people", "people", "source", identifier="customers").table == "customers"
+    assert Element("source.shop.shop.orders", "orders", "source").table == "orders"
 
 
 def test_the_catalog_has_the_columns(lay: Lay) -> None:

@@ -1,0 +1,10 @@
+select
+    o.ordered_on as day,
+    o.currency,
+    count(distinct o.order_id) as orders,
+    sum(l.quantity) as quantity,
+    sum(l.amount) as revenue
+from {{ ref('stg_orders') }} as o
+join {{ ref('stg_order_lines') }} as l on l.order_id = o.order_id
+where o.is_completed
+group by o.ordered_on, o.currency

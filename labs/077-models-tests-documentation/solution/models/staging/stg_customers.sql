@@ -1,0 +1,1 @@
+select customer_id, country, segment from {{ source('shop', 'customers') }}
