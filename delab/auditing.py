@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -36,15 +37,19 @@ class Outcome:
     problem: str
 
 
-def audit_all(console: Console, chosen: Sequence[lab.Lab], *, jobs: int, repeat: int) -> int:
-    """Audit labs one after the other; returns 0 if all are proved, else 1."""
-    began, problems, cases = time.monotonic(), 0, 0
-    for subject in [*chosen] * repeat:
-        with warehouse.shared() if "dbt" in subject.packs() else nullcontext():
-            found, outcomes = audit(console, subject, jobs)
+def audit_all(console: Console, chosen: Sequence[lab.Lab], *, jobs: int, repeat: int, minutes: float = inf) -> int:
+    """Audit labs one after the other, until `minutes` are over; returns 0 if all that were audited are proved, else 1."""
+    began, problems, cases, left = time.monotonic(), 0, 0, [*chosen] * repeat
+    audited = len(left)
+    while left and time.monotonic() - began < minutes * 60:
+        with warehouse.shared() if "dbt" in left[0].packs() else nullcontext():
+            found, outcomes = audit(console, left.pop(0), jobs)
         problems, cases = problems + len(found), cases + len(outcomes)
-    took = time.monotonic() - began
-    console.print(f"audit: {len(chosen)} labs, {cases} verifications in {took:.0f} s, {problems} problems", style="bold")
+    took, audited = time.monotonic() - began, audited - len(left)
+    console.print(f"audit: {audited} labs, {cases} verifications in {took:.0f} s, {problems} problems", style="bold")
+    if left:
+        numbers = " ".join(str(subject.number) for subject in left)
+        console.print(f"not audited, since {minutes:.0f} minutes are over: lab audit {numbers}")
     return 1 if problems else 0
 
 

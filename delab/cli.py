@@ -2,6 +2,7 @@
 
 import sys
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -195,12 +196,14 @@ def audit(
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[N]...", help="Labs; all if left out.")] = None,
     jobs: Annotated[int, typer.Option(help="How many verifications at once (most of one is waiting).")] = 3,
     repeat: Annotated[int, typer.Option(help="How many times.")] = 1,
+    minutes: Annotated[float, typer.Option(help="Begin no lab later; other labs come first with each commit.")] = inf,
 ) -> None:
     """Prove labs: the starter fails, every right answer passes, every wrong one is rejected by the check meant for it."""
-    from delab import auditing
+    from delab import auditing, rotation
 
     chosen = [the_lab(value) for value in numbers] if numbers else labs.everything()
-    raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat))
+    chosen = chosen if minutes == inf else rotation.order(chosen)
+    raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat, minutes=minutes))
 
 
 @app.command("new-lab", rich_help_panel=AUTHOR)
