@@ -2,7 +2,8 @@
 
 Variable `batch_ingest`: JSON such as `{"folder": "/landing", "tables": {"events": ["event_id"]}}`; files are `TABLE/*.csv` with a
 header, the list is the table's key. A run takes the files whose names contain its day (`ds`), or, with `{"all": true}` in its
-configuration, all of them.
+configuration, all of them. In which order is Airflow's to choose: a key that is in two files of one run gets either's row, so let
+a run's files not share keys.
 """
 
 from datetime import timedelta
@@ -37,7 +38,7 @@ def batch_ingest():
             for file in sorted((Path(wanted["folder"]) / table).glob(pattern))
         ]
 
-    @task(max_active_tis_per_dagrun=1)  # rows of one key in two files: the later name wins
+    @task(max_active_tis_per_dagrun=1)  # two at once could wait for each other's rows
     def load(table: str, file: str) -> int:
         key = Variable.get("batch_ingest", deserialize_json=True)["tables"][table]
         with warehouse.session() as cursor:

@@ -21,7 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-LEARN, STACK, AUTHOR = "The labs", "The services", "For authors"
+LEARN, STACK, PIPELINES, AUTHOR = "The labs", "The services", "Pipelines of your own", "For authors"
+new = typer.Typer(help="Lay out a pipeline of your own: `lab new pipeline NAME --template dag`.", no_args_is_help=True)
+app.add_typer(new, name="new", rich_help_panel=PIPELINES)
 
 
 @cache
@@ -189,6 +191,31 @@ def doctor() -> None:
     from delab import doctor as module
 
     raise typer.Exit(module.show(console()))
+
+
+@new.callback()
+def new_something() -> None:
+    """Lay out something new, elsewhere."""
+
+
+@new.command()
+def pipeline(
+    name: Annotated[str, typer.Argument(help="What it is called: small letters, digits, - and _.")],
+    template: Annotated[str, typer.Option("--template", "-t", help="dag, dbt, quality or spark.")],
+    into: Annotated[Path, typer.Option(help="The folder to lay it out in; here if left out.")] = Path(),
+) -> None:
+    """Lay out a stand-alone project of your own from a template: with tests, CI, and a lock of its packages."""
+    from delab import pipelines_commands
+
+    pipelines_commands.create(console(), name, template, into)
+
+
+@app.command("update-pipeline", rich_help_panel=PIPELINES)
+def update_pipeline(project: Annotated[Path, typer.Argument(help="The project's folder.")] = Path()) -> None:
+    """Bring what has changed in the template into a project laid out by `lab new pipeline`; your changes are kept."""
+    from delab import pipelines_commands
+
+    raise typer.Exit(pipelines_commands.update(console(), project))
 
 
 @app.command(rich_help_panel=AUTHOR)

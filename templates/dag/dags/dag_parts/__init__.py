@@ -1,0 +1,1 @@
+../../../../dags/dag_parts/__init__.py
