@@ -40,7 +40,9 @@ def clean_orders(orders):
     when = pd.to_datetime(orders["ordered_at"], utc=True, format="ISO8601")
     return orders.assign(
         day=when.dt.tz_convert("Europe/Berlin").dt.date,
-        amount=[float(text) if good else None for text, good in zip(orders["amount"], usable, strict=True)],
+        amount=pd.Series(
+            [float(text) if good else None for text, good in zip(orders["amount"], usable, strict=True)], orders.index, object
+        ),
         customer_id=orders["customer_id"].replace("", None),
     )[["order_id", "customer_id", "day", "amount", "status", "updated_at"]]
 
