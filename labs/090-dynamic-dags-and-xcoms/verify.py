@@ -309,10 +309,12 @@ def test_can_be_repeated(carry, shop, days, seed):
     second.run.succeeded("a repetition succeeds")
     files_in_sales(shop, second, "a repetition")
     published(shop, second, "a repetition")
-    third = Carried(second.run, other, ())
-    kept = list(written(shop, third.day)) == ["of another day"] and shop.value(
-        "SELECT count(*) FROM deliveries WHERE day = %s", other
-    )
+    shop.execute("DELETE FROM landing.files WHERE day = %s", day)
+    last = carry(day, {}, seed=seed)
+    last.run.succeeded("a repetition after all files have been withdrawn succeeds")
+    files_in_sales(shop, last, "all files have been withdrawn")
+    published(shop, last, "all files have been withdrawn")
+    kept = list(written(shop, other)) == ["of another day"] and shop.value("SELECT count(*) FROM deliveries WHERE day = %s", other)
     expect(kept, expected="a repetition leaves other days alone", seen="rows of another day have gone")
 
 
