@@ -1,0 +1,3 @@
+select customer_id, country
+from {{ source('raw', 'customers') }}
+where customer_id <> ''

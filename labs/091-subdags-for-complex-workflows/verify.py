@@ -1,0 +1,337 @@
+"""Checks of lab 91: a group for each channel, what waits for what, one broken channel, and the report that follows."""
+
+import itertools
+import random
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from prepare import SOURCES, sell
+
+from delab.checks import CheckFailed, Database, expect, fail, main, show
+from delab.checks.airflow_api import RestApi, quoted
+from delab.errors import Timeout
+from delab.wait import until
+
+FILE, DAG, OTHER_FILE, OTHER = "sales.py", "sales", "report.py", "report"
+STEPS = Path(__file__).parent / "start" / "steps.py"
+NAMES = ("kiosk", "app", "phone", "export", "outlet", "fair", "staff", *SOURCES[:2])
+PARTS = ("extract", "checks.amounts", "checks.lines", "load")
+INNER = (("checks.amounts", "extract"), ("checks.lines", "extract"), ("load", "checks.amounts"), ("load", "checks.lines"))
+SALES_SECONDS, REPORT_SECONDS = 120, 40
+
+
+@dataclass(frozen=True)
+class Story:
+    """How a run of sales went in a real Airflow, and the amounts that were due and are in reports after it."""
+
+    sales: str
+    due: tuple
+    seen: tuple
+    runs: str
+
+
+@pytest.fixture(scope="module")
+def shop(stack):
+    """The verification's own warehouse."""
+    return Database(stack["warehouse"])
+
+
+@pytest.fixture(scope="module")
+def sources(seed):
+    """Channels of this verification."""
+    return tuple(random.Random(seed).sample(NAMES, 4))
+
+
+@pytest.fixture(scope="module")
+def judge(airflow, work, sources):
+    """Airflow, with steps for these channels."""
+    (work.folder / "steps.py").write_text(steps_for(sources))
+    return airflow
+
+
+@pytest.fixture(scope="module")
+def tasks(judge):
+    """The tasks of sales."""
+    return judge.dag(FILE, DAG).tasks
+
+
+@pytest.fixture(scope="module")
+def days(seed):
+    """Days of their own for the runs."""
+    return [date(2025, 6, 1) + timedelta(days=n) for n in random.Random(seed).sample(range(150), 4)]
+
+
+def steps_for(sources):
+    """steps.py as it came, but for other channels."""
+    text = re.sub(r"^SOURCES = .*$", f"SOURCES = {sources!r}", STEPS.read_text(), flags=re.MULTILINE)
+    return re.sub(r"^OWNERS = .*$", f"OWNERS = {owners(sources)!r}", text, flags=re.MULTILINE)
+
+
+def owners(sources):
+    """Who owns which channel."""
+    return {source: f"team-{source}" for source in sources}
+
+
+@pytest.fixture(scope="module")
+def announcers(judge, tasks):
+    """The tasks that start the report: by a trigger, or by an asset that it is scheduled on."""
+    assets = set(judge.dag(OTHER_FILE, OTHER).assets_in)
+    return [name for name, task in tasks.items() if task.kind == "TriggerDagRunOperator" or assets & set(task.outlets)]
+
+
+def carry_out(judge, shop, tasks, day, sources, bad="", **options):
+    """A run on fresh lines; triggers only pretend, since nobody would carry the other DAG out."""
+    chance = random.Random(str(day))
+    with shop.session() as session, session.cursor() as cursor:
+        for source in sources:
+            sell(cursor, chance, day, source, bad=source == bad)
+    triggers = [name for name, task in tasks.items() if task.kind == "TriggerDagRunOperator"]
+    unreal = [*triggers, *options.pop("unreal", ())]
+    return judge.run(FILE, DAG, day, once=True, unreal=unreal, **options)
+
+
+@pytest.fixture(scope="module")
+def good(judge, shop, tasks, days, sources, seed):
+    """A good day; one channel is slow."""
+    slow = [f"{sources[0]}.{part}" for part in PARTS]
+    return carry_out(judge, shop, tasks, days[0], sources, hold=slow, seed=seed)
+
+
+def sums(shop, day):
+    """The channels' sums as they should be."""
+    return shop.rows("SELECT source, sum(amount) FROM source_lines WHERE day = %s GROUP BY 1 ORDER BY 1", day)
+
+
+def loaded(shop, day):
+    """The channels' sums as they are."""
+    return shop.rows("SELECT source, amount FROM channel_sales WHERE day = %s ORDER BY 1", day)
+
+
+def readable(rows):
+    """Sums for a message."""
+    return ", ".join(f"{source} {amount}" for source, amount in rows) or "none"
+
+
+def test_loads(judge):
+    """Airflow 3 imports `sales.py` and `report.py` and finds their DAGs; reading them does no work."""
+    for file, dag_id in ((FILE, DAG), (OTHER_FILE, OTHER)):
+        try:
+            found = judge.parse(file)
+        except CheckFailed as failed:
+            if "subdag" in failed.failure.seen.lower():
+                fail(expected=failed.failure.expected, seen=f"SubDagOperator is gone from Airflow 3: {failed.failure.seen}")
+            raise
+        expect(not found.work, expected=f"reading {file} does no work", seen=f"when it is read, it {', '.join(found.work)}")
+        judge.dag(file, dag_id)
+
+
+def test_has_groups(judge, tasks, sources):
+    """For each of `steps.SOURCES` there is a group with `extract`, `load`, and a group `checks` with `amounts` and `lines`."""
+    there = show(", ".join(tasks) or "no task")
+    for name in ("open_day", "publish"):
+        expect(name in tasks, expected=f"a task {name}", seen=there)
+    for source, part in itertools.product(sources, PARTS):
+        name = f"{source}.{part}"
+        if name not in tasks:
+            why = misnamed(tasks, source, part)
+            fail(expected=f"steps.SOURCES is {', '.join(sources)}: a task {name}", seen=f"{why}; there are {there}")
+        group = name.rpartition(".")[0]
+        seen = tasks[name].group
+        told = f"{name} is in the group {group}"
+        expect(seen == group, expected=told, seen=f"it is in {seen or 'no group'}: an id with a dot in it does not make a group")
+
+
+def misnamed(tasks, source, part):
+    """Why a task is not there under its name."""
+    last = part.rpartition(".")[2]
+    for name, task in tasks.items():
+        if task.group.split(".")[0] == source and name.endswith(last):
+            return f"{name} in the group {task.group}: the group's prefix is not part of its id (prefix_group_id=False?)"
+    if any("__1" in name for name in tasks):
+        return "the groups have the same id, and Airflow has numbered them (__1)"
+    if not any(name.startswith(source) for name in tasks):
+        return f"nothing for {source}: are the channels written into sales.py?"
+    return f"there is none in {source}"
+
+
+def test_waits(tasks, sources, announcers):
+    """Channels wait for `open_day`, `publish` for all of them, and what starts the report waits for it."""
+    for source in sources:
+        pairs = [(f"{source}.{later}", f"{source}.{earlier}") for later, earlier in INNER]
+        for later, earlier in [(f"{source}.extract", "open_day"), *pairs, ("publish", f"{source}.load")]:
+            waits_for(tasks, later, earlier)
+        for later, part in itertools.product((f"{source}.{part}" for part in PARTS), PARTS):
+            others = [f"{other}.{part}" for other in sources if other != source and f"{other}.{part}" in tasks[later].ancestors]
+            told = f"{source} waits for no other channel"
+            expect(
+                not others, expected=told, seen=f"{later} waits for {', '.join(others)}: if that one is broken, {source} stops too"
+            )
+        for one, other in itertools.permutations((f"{source}.checks.amounts", f"{source}.checks.lines")):
+            beside = one not in tasks[other].ancestors
+            expect(beside, expected=f"the checks of {source} run side by side", seen=f"{other} waits for {one}")
+    for name in announcers:
+        if name != "publish":
+            waits_for(tasks, name, "publish")
+
+
+def waits_for(tasks, later, earlier):
+    """One task waits for another."""
+    seen = ", ".join(tasks[later].upstream) or "nothing"
+    expect(
+        earlier in tasks[later].ancestors,
+        expected=f"{later} waits for {earlier}",
+        seen=f"{later} does not wait for {earlier}, but for {seen}",
+    )
+
+
+def test_keeps_the_defaults(tasks, sources):
+    """Every task is tried again twice or more, after a minute or later; a channel's tasks are its team's."""
+    for name, task in tasks.items():
+        told = f"{name} is tried again twice or more, after a minute or later"
+        seen = f"retries={task.retries}, retry_delay of {task.retry_delay:.0f} s"
+        expect(task.retries >= 2 and task.retry_delay >= 60, expected=told, seen=f"{seen}: the DAG's default_args did not reach it")
+    for source, part in itertools.product(sources, PARTS):
+        owner = tasks[f"{source}.{part}"].owner
+        wanted = owners(sources)[source]
+        expect(owner == wanted, expected=f"{source}.{part} is owned by {wanted} (steps.OWNERS)", seen=f"owner={owner}")
+
+
+def test_a_good_day(good, shop, days, sources):
+    """On a good day each channel's sum is loaded, and the day is published after all of them."""
+    day, wanted = days[0], sums(shop, days[0])
+    seen = loaded(shop, day)
+    if len(seen) == 1 and len(wanted) > 1 and good.state == "success":
+        why = (
+            f"only {readable(seen)}: all groups work on one channel (a function made in a loop sees the loop variable's last value)"
+        )
+        fail(expected=f"channel_sales: {readable(wanted)}", seen=why)
+    good.succeeded("the run of a good day succeeds")
+    expect(seen == wanted, expected=f"channel_sales: {readable(wanted)}", seen=readable(seen))
+    published = shop.rows("SELECT sources, amount FROM published WHERE day = %s", day)
+    due = [(len(wanted), sum(amount for _, amount in wanted))]
+    expect(
+        published == due, expected=f"published: {due[0][0]} channels, {due[0][1]}", seen=f"published has {published or 'no row'}"
+    )
+
+
+def test_one_broken_channel(judge, shop, tasks, announcers, days, sources, seed):
+    """If a channel fails, the others are loaded, it is not, nothing is published or triggered, and the run fails."""
+    first, second = random.Random(seed).sample(sources, 2)
+    day = days[1]
+    run = carry_out(judge, shop, tasks, day, sources, bad=first, seed=seed)
+    contained(run, announcers, sources, first, f"{first} has a line without an amount")
+    wanted = [row for row in sums(shop, day) if row[0] != first]
+    told = f"{first} is broken; channel_sales has the others: {readable(wanted)}"
+    expect(loaded(shop, day) == wanted, expected=told, seen=readable(loaded(shop, day)))
+    part = random.Random(seed).choice(("extract", "checks.lines"))
+    failing = {f"{second}.{part}": 99}
+    run = carry_out(judge, shop, tasks, days[2], sources, unreal=list(tasks), fail_tasks=failing, seed=seed)
+    contained(run, announcers, sources, second, f"{second}.{part} fails")
+
+
+def contained(run, announcers, sources, broken, what):
+    """A failure stops its own channel and what follows all of them, nothing else."""
+    for source in sources:
+        if source != broken:
+            seen = run.states.get(f"{source}.load")
+            expect(seen == "success", expected=f"{what}: {source}.load succeeds", seen=f"it ended as {seen}")
+    for name in (f"{broken}.load", "publish", *announcers):
+        seen = f"{name} ran and ended as {run.states.get(name)}: its trigger rule hides the failure"
+        expect(not run.ran(name), expected=f"{what}: {name} does not run", seen=seen)
+    expect(run.state == "failed", expected=f"{what}: the run ends as failed", seen=f"it ended as {run.state}")
+
+
+@pytest.fixture(scope="module")
+def story(work, new_stack, seed, days, sources):
+    """A day in a real Airflow, with two channels; then a correction, and the day once more: two stories, or one that went wrong."""
+    stack = new_stack(seed)
+    shop = Database(stack["warehouse"])
+    real, day, two = work.run_folder / "real", days[3], sources[:2]
+    shutil.copytree(work.folder, real)
+    (real / "steps.py").write_text(steps_for(two))
+    deliver(shop, day, two, "first")
+    with RestApi.started(stack["airflow"], real) as api:
+        for dag_id in (OTHER, DAG):
+            api.wait_for_dag(dag_id, seconds=60)
+            api.pause(dag_id, False)
+        run_id = api.trigger(DAG, f"{day}T00:00:00+00:00")
+        first = lived(api, shop, day, run_id)
+        if first.sales != "success" or first.seen != first.due:
+            return [first]
+        deliver(shop, day, two, "corrected")
+        api.ask("POST", f"dags/{DAG}/dagRuns/{quoted(run_id)}/clear", {"dry_run": False, "only_failed": False})
+        return [first, lived(api, shop, day, run_id)]
+
+
+def deliver(shop, day, sources, which):
+    """The lines of a day."""
+    with shop.session() as session, session.cursor() as cursor:
+        for source in sources:
+            sell(cursor, random.Random(f"{day} {source} {which}"), day, source)
+
+
+def lived(api, shop, day, run_id):
+    """What a run of sales leads to."""
+    sales = ended(api, run_id)
+    due = tuple(shop.rows("SELECT amount FROM published WHERE day = %s", day))
+    seen = reported(api, shop, day, due, wait=sales == "success")
+    runs = [f"one ended as {run.state}, conf={dict(run.conf or {})}, logical date {run.logical_date}" for run in api.runs(OTHER)]
+    return Story(sales, due, seen, "; ".join(runs) or "report has no run")
+
+
+def ended(api, run_id):
+    """How a run of sales ended, or hangs: "success", or what is wrong with it."""
+
+    def states():
+        return {task.task_id: task.state for task in api.tasks(DAG, run_id)}
+
+    def over():
+        return api.ended(DAG, run_id) or "up_for_retry" in states().values()
+
+    with suppress(Timeout):
+        until(over, seconds=SALES_SECONDS, what="the run of sales")
+    bad = [f"{name} {state}" for name, state in states().items() if state != "success"]
+    return ", ".join(bad) if bad else api.run(DAG, run_id).state
+
+
+def reported(api, shop, day, due, wait):
+    """What reports has of the day, now or once that is what is due, or each run of report has failed, or nothing comes."""
+
+    def seen():
+        return tuple(shop.rows("SELECT amount FROM reports WHERE day = %s", day))
+
+    def over():
+        runs = api.runs(OTHER)
+        return not wait or seen() == due or (runs and all(run.state == "failed" for run in runs))
+
+    with suppress(Timeout):
+        until(over, seconds=REPORT_SECONDS, what="the report")
+    return seen()
+
+
+def test_reports_the_day(story):
+    """In a real Airflow, a run of `sales` is followed by one of `report`, which reports that run's day."""
+    first = story[0]
+    expect(first.sales == "success", expected="a run of sales succeeds in a real Airflow", seen=first.sales)
+    told = f"report is started after publish, and reports that day: {first.due[0][0] if first.due else 'nothing published'}"
+    seen = f"reports has {first.seen[0][0]}" if first.seen else "reports has no row of that day"
+    expect(first.seen == first.due, expected=told, seen=f"{seen}; {first.runs}")
+
+
+def test_reports_again(story):
+    """When a run of `sales` is cleared after a correction, the day is reported again."""
+    expect(len(story) == 2, expected="a day is reported", seen="not even the first time")
+    second = story[1]
+    expect(second.sales == "success", expected="a cleared run of sales succeeds", seen=f"{second.sales}; report: {second.runs}")
+    told = f"after a correction the day is reported again: {second.due[0][0]}"
+    seen = second.seen[0][0] if second.seen else "no row"
+    expect(second.seen == second.due, expected=told, seen=f"{seen}, as before the correction; {second.runs}")
+
+
+if __name__ == "__main__":
+    main(__file__)
