@@ -170,7 +170,7 @@ class RestApi:
         with absent():
             path = f"dags/{dag_id}/dagRuns/{quoted(run_id)}/taskInstances/{task_id}/logs/{attempt}"
             content = self.ask("GET", path)["content"]
-            return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content)
+            return "\n".join(map(readable, content))
         return ""
 
     # What can be done
@@ -218,6 +218,14 @@ def absent() -> Iterator[None]:
     except ApiError as error:
         if error.status != GONE:
             raise
+
+
+def readable(line: Any) -> str:
+    """A line of a log as text; the error of a task is not in its text, but beside it."""
+    if not isinstance(line, dict):
+        return str(line)
+    errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or ()]
+    return ": ".join([str(line.get("event", line)), *errors])
 
 
 def quoted(name: str) -> str:
