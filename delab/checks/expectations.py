@@ -27,8 +27,9 @@ def read(path: Path) -> list[Finding]:
     """
     try:
         found = [finding(entry) for entry in entries(json.loads(path.read_text()))]
-    except OSError:
-        fail(expected="the report is there after each run, also when the batch is refused", seen="there is no report")
+    except OSError as error:
+        seen = "there is no report" if isinstance(error, FileNotFoundError) else f"it can't be read: {error.strerror}"
+        fail(expected="the report is there after each run, also when the batch is refused", seen=seen)
     except (ValueError, RecursionError) as error:
         fail(expected="the report is JSON", seen=f"it can't be read: {error}")
     if not found:

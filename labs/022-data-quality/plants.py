@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from batch import COLUMNS
+from prepare import COLUMNS
 
 NOBODY = 900_000_000  # a number that nobody has
 

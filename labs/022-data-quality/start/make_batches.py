@@ -4,4 +4,4 @@ import runpy
 
 from delab import lab
 
-runpy.run_path(str(lab.get(22).folder / "batch.py"), run_name="__main__")
+runpy.run_path(str(lab.get(22).folder / "prepare.py"), run_name="__main__")
