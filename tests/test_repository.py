@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from delab import course
+
 ROOT = Path(__file__).parent.parent
 TEXTS = {".py", ".md", ".toml", ".lock", ".sh", ".sql", ".c", ".h", ".in", ".ini", ".json", ".html", ".jinja", ""}
 
@@ -80,3 +82,9 @@ def test_every_make_target_of_the_help_exists() -> None:
     for target in told:
         pattern = target.replace("-N", "-%")
         assert re.search(rf"^([\w-]+ )*{re.escape(pattern)}( [\w-]+)*:", makefile, re.M), target
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "labs").glob("*/prepare.py")), ids=lambda script: script.parent.name)
+def test_a_prepare_stands_alone(script: Path) -> None:
+    """`lab start` loads it without the lab's folder on the path, and a lab's template is known by this file alone."""
+    assert callable(course.module(script).prepare)

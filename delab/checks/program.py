@@ -89,6 +89,13 @@ class Stream:
                     self.flooded()
                     return
 
+    def close(self) -> None:
+        """Wait a little for its end, and let go of the pipe then."""
+        if threading.current_thread() is not self.thread:
+            self.thread.join(0.5)
+            if not self.thread.is_alive():
+                self.source.close()
+
     def text(self) -> str:
         """All that came so far."""
         return bytes(self.content[: self.most]).decode(errors="replace")
@@ -194,13 +201,13 @@ class Program:
             self.stopped = self.stopped or why
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.kill()  # it may not have a group of its own yet
         code = self.child.wait()
         if self.child.stdin:
             with suppress(OSError):
                 self.child.stdin.close()
         for stream in (self.out, self.err):
-            if threading.current_thread() is not stream.thread:
-                stream.thread.join(0.5)
+            stream.close()
         if any(stream.thread.is_alive() for stream in (self.out, self.err)):
             process.kill(process.marked(str(self.mark)))  # a child in another group keeps the pipe open
         return Run(
