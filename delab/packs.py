@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Iterable
 
-from delab import bootstrap, compiler, java
+from delab import bootstrap, compiler, java, runtime
 from delab.errors import Blocked
 
 
 def ensure(packs: Iterable[str]) -> None:
     """Install the packs that are missing. Raises Blocked, after the installer's own words, if that fails."""
-    wanted = [pack for pack in packs if needed(pack)]
+    own = ("docker",) if runtime.chosen() == "compose" else ()
+    wanted = [pack for pack in (*packs, *own) if needed(pack)]
     if bootstrap.missing(wanted) and bootstrap.main(wanted):
         raise Blocked(f"the packages for {', '.join(wanted)} could not be installed; the reason is above", "repeat the command")
 
