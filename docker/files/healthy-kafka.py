@@ -1,0 +1,12 @@
+"""Healthy: the cluster, asked through this broker, has a controller and counts the broker among its living members."""
+
+import os
+import sys
+
+sys.path.insert(0, "/opt/kafka-python")
+from kafka import KafkaAdminClient  # noqa: E402
+
+client = KafkaAdminClient(bootstrap_servers="127.0.0.1:9092", request_timeout_ms=4000, bootstrap_timeout_ms=4000)
+told = client.describe_cluster()
+alive = {broker["broker_id"] for broker in told["brokers"] if not broker.get("is_fenced")}
+sys.exit(not (told["controller_id"] >= 0 and int(os.environ["NODE"]) in alive))
