@@ -114,8 +114,10 @@ def scratch(plan: Plan) -> "Scratch":
     """A scratch stack on the runtime of choice."""
     if runtime.chosen() == "local":
         return Scratch(plan)
+    from delab import engine
     from delab.compose import ComposeScratch
 
+    engine.client()  # says at once what is in the way
     return ComposeScratch(plan)
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, "/opt/kafka-python")
-from kafka import KafkaAdminClient  # noqa: E402
+from kafka import KafkaAdminClient
 
 client = KafkaAdminClient(bootstrap_servers="127.0.0.1:9092", request_timeout_ms=4000, bootstrap_timeout_ms=4000)
 told = client.describe_cluster()
