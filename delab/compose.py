@@ -31,7 +31,7 @@ from delab.templates import Scratch
 POD = "pod"
 LIBRARY = "/usr/local/lib/delab"  # in every image
 PROGRAMS = "/opt/postgres/pginstall18/bin"
-LIMITS = {"postgres": 512, "kafka": 700, "airflow": 2560, POD: 96}  # MiB
+LIMITS = {"postgres": 1024, "kafka": 1024, "airflow": 2560, POD: 96}  # MiB, with what a scratch stack keeps in memory as files
 PROCESSES = 512
 IN_CONTAINERS = ("pg_ctl", "postgres")  # tools that start servers: run where the data's server runs
 TAKEN = ("port is already allocated", "address already in use")
@@ -46,7 +46,8 @@ class Execution:
 
     def poll(self) -> int | None:
         """Its exit code, or None while it runs."""
-        about = self.api.exec_inspect(self.number)
+        with engine.explained("look at a program"):
+            about = self.api.exec_inspect(self.number)
         self.returncode = None if about["Running"] else about["ExitCode"]
         return self.returncode
 
@@ -214,6 +215,8 @@ class ComposeStack(LocalStack):
             name, self.nodes[name].kind, network_mode=f"container:{pod.id}", volumes=self.volumes(), user=self.person(name)
         )
         place = self.nodes[name].place
+        if paths.service_user() and self.nodes[name].service.as_person:
+            os.chown(place.folder, 0, 0)  # root in a container is not above the modes of files
         told = {
             "container": made.name,
             "user": self.person(name),
@@ -270,8 +273,10 @@ class ComposeStack(LocalStack):
                 if attempt == PORT_TRIES - 1 or not any(words in error.message for words in TAKEN):
                     raise
                 self.renumber()
-        for name in self.nodes:
-            self.box(name)
+        wanted = self.supervised()
+        for node in self:
+            if node in wanted or not node.service.started:  # the learner's own are made too: pg_ctl will look for them
+                self.box(node.name)
 
     def renumber(self) -> None:
         """Choose all ports anew, and tell the services' files."""

@@ -107,12 +107,13 @@ def collect(*, everything: bool = False) -> None:
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn the engine's errors into Blocked."""
+    """Turn the engine's errors, and its silence, into Blocked."""
     from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     try:
         yield
-    except DockerException as error:
+    except (DockerException, RequestException) as error:
         said = str(getattr(error, "explanation", "") or error)[-400:]
         raise Blocked(f"the Docker engine could not {what}: {said}", "`lab doctor` looks at the machine") from error
 
