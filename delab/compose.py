@@ -292,7 +292,7 @@ class ComposeStack(LocalStack):
 
     def sweep(self) -> None:
         """End what is left of the stack, containers and all."""
-        engine.remove(*engine.containers(self.name))
+        engine.clear(self.name)
         for node in self:
             (node.place.folder / "container").unlink(missing_ok=True)
         super().sweep()
@@ -302,7 +302,7 @@ class ComposeStack(LocalStack):
         if self.folder.exists():
             self.sweep()
         else:
-            engine.remove(*engine.containers(self.name))
+            engine.clear(self.name)
 
     def environment(self) -> Mapping[str, str]:
         """As on the local runtime; the tools that start servers do it in the container that the data folder belongs to."""

@@ -83,7 +83,9 @@ def marker() -> Path:
 def containers(stack: str = "") -> list[Any]:
     """Our containers, running or not; of one stack if it is named."""
     labels = [f"{LABEL}={state()}", *([f"delab.stack={stack}"] if stack else [])]
-    return list(client().containers.list(all=True, filters={"label": labels}, ignore_removed=True))
+    with explained("list containers"):
+        return list(client().containers.list(all=True, filters={"label": labels}, ignore_removed=True))
+    return []
 
 
 def remove(*chosen: Any) -> None:
@@ -91,8 +93,14 @@ def remove(*chosen: Any) -> None:
     from docker.errors import NotFound
 
     for container in chosen:
-        with suppress(NotFound):
+        with explained(f"remove {container.name}"), suppress(NotFound):
             container.remove(force=True, v=True)
+
+
+def clear(stack: str) -> None:
+    """Remove a stack's containers, if the engine answers: one that does not run has none running."""
+    with suppress(Blocked):
+        remove(*containers(stack))
 
 
 def collect(*, everything: bool = False) -> None:

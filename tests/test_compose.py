@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from delab import engine, inside, process, runtime, templates, wait
+from delab import doctor, engine, inside, process, runtime, templates, wait
 from delab.checks import Database
 from delab.errors import Blocked, LabError
 from delab.services import make
@@ -253,6 +253,26 @@ def test_an_engine_that_is_unfit_is_told(about: dict[str, Any], message: str) ->
 
 def test_an_engine_of_today_is_fit() -> None:
     assert engine.unfit({"ServerVersion": "20.10.24+dfsg1", "MemTotal": 8 << 30, "OperatingSystem": "Debian GNU/Linux 12"}) is None
+
+
+def test_doctor_says_what_is_in_the_way_of_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_RUNTIME", "compose")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    engine.client.cache_clear()
+    found = doctor.docker()
+    assert (found.state, "DOCKER_HOST=unix:///nowhere" in found.seen) == ("wrong", True)
+    assert "correct or unset it" in found.fix
+
+
+def test_doctor_names_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_RUNTIME", "compose")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setenv("PRIMARY_PORT", str(port))
+        found = doctor.compose_ports()
+    assert found.state == "note"
+    assert f"PRIMARY_PORT={port}" in found.seen
+    assert {"PRIMARY_PORT", "KAFKA_PORT", "AIRFLOW_PORT"} <= {name for name, _ in doctor.published()}
 
 
 def test_an_unknown_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
