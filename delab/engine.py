@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ def client() -> Any:
     except ImportError as error:
         raise Blocked("the package for Docker is not installed", "scripts/bootstrap docker") from error
     try:
+        knock()
         found = from_env(timeout=SECONDS)
         about = {**found.version(), **found.info()}
     except Exception as error:  # of docker, requests, urllib3 and the socket, nested in turns
@@ -39,6 +41,15 @@ def client() -> Any:
     if problem := unfit(about):
         raise Blocked(*problem)
     return found
+
+
+def knock() -> None:
+    """Connect to the engine's socket, if it is one of this machine. Raises OSError with the reason if that fails."""
+    scheme, _, path = os.environ.get("DOCKER_HOST", f"unix://{SOCKET}").partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(SECONDS)
+            probe.connect(path)
 
 
 def unreachable(said: str) -> tuple[str, str]:

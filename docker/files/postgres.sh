@@ -5,8 +5,7 @@ umask 077
 data=${PGDATA:?}
 password() { cat "/run/secrets/$1"; }
 # Secrets are copied to memory: libpq refuses a password file that others may read, and files from Compose keep the host's mode.
-export PGPASSFILE=/tmp/pgpass
-printf '*:*:*:postgres:%s\n*:*:*:replicator:%s\n' "$(password postgres)" "$(password replicator)" >"$PGPASSFILE"
+printf '*:*:*:postgres:%s\n*:*:*:replicator:%s\n' "$(password postgres)" "$(password replicator)" >"${PGPASSFILE:?}"
 
 settings() {
   cat <<END
