@@ -79,12 +79,18 @@ class ContainerNode(LocalNode):
         self.service.before_start(place)
         place.record.unlink(missing_ok=True)
         plan = {"record": str(place.record), "log": str(place.log), "cwd": str(place.folder), "umask": 0o077}
-        command = [*launcher(plan), *map(translated, self.service.command(place))]
-        variables = {key: translated(value) for key, value in self.service.environment(place).items()}
+        command = [*launcher(plan), *map(self.translated, self.service.command(place))]
+        variables = {key: self.translated(value) for key, value in self.service.environment(place).items()}
         started = self.stack.execute(self.name, command, variables)
         recorded = partial(process.recorded, place.record)
         wait.until(lambda: recorded() or started.poll() is not None, seconds=10, what=f"{self.name} to be started")
         return started
+
+    def translated(self, text: str) -> str:
+        """A command's part or a variable, with the image's programs for this machine's."""
+        for mine, theirs in installed(self.kind):
+            text = text.replace(mine, theirs)
+        return text
 
     def wait_ready(self, started: Started | None) -> None:
         """Wait for the first real answer."""
@@ -330,24 +336,15 @@ def launcher(plan: Mapping[str, Any]) -> list[str]:
     return ["/usr/bin/python3", "-I", "-S", f"{LIBRARY}/launch.py", json.dumps(plan)]
 
 
-def translated(text: str) -> str:
-    """A command's part or a variable, with the image's programs for this machine's."""
-    for mine, theirs in installed():
-        text = text.replace(mine, theirs)
-    return text
-
-
-def installed() -> list[tuple[str, str]]:
-    """Where programs are: on this machine, and in the images."""
+def installed(kind: str) -> list[tuple[str, str]]:
+    """Where the programs of a kind of service are: on this machine, and in its image."""
     from delab import jars, java
 
-    known = [(str(programs.folder()), PROGRAMS), (sys.executable, "/opt/delab/bin/python")]
-    with suppress(Blocked):
-        known += [(str(java.home()), "/opt/java")]
-    ready = paths.runtime() / "jars"
-    if ready.is_dir():
-        known += [(str(jars.folder("kafka")), "/opt/jars/kafka")]
-    return known
+    if kind == "postgres":
+        return [(str(programs.folder()), PROGRAMS)]
+    if kind == "kafka":
+        return [(str(java.home()), "/opt/java"), (str(jars.folder(kind)), f"/opt/jars/{kind}")]
+    return [(sys.executable, "/opt/delab/bin/python")]
 
 
 def wrappers() -> Path:
