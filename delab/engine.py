@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from delab import paths
+from delab import files, paths
 from delab.errors import Blocked
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +23,7 @@ INSTEAD = "or leave LAB_RUNTIME out: the labs need no Docker"
 LABEL = "delab.state"  # on every container of ours: which checkout it belongs to
 INPUTS = "delab.inputs"  # on every image: the digest of what it was built from
 SECONDS = 30  # for an answer of the engine
+BUILD_SECONDS = 1800  # that another command may build an image
 
 
 @cache
@@ -137,6 +138,7 @@ def explained(what: str) -> Iterator[None]:
         raise Blocked(f"the Docker engine could not {what}: {said}", "`lab doctor` looks at the machine") from error
 
 
+@cache
 def inputs(name: str) -> str:
     """The digest of what an image is built from."""
     digest = hashlib.sha256()
@@ -155,19 +157,26 @@ def inputs(name: str) -> str:
 
 def image(name: str) -> str:
     """The image `delab/NAME`, built if it is not there or what it is made from has changed. Raises Blocked."""
+    tag, wanted = f"delab/{name}:latest", inputs(name)
+    if not there(tag, wanted):
+        with files.locked(paths.lock(f"image-{name}"), seconds=BUILD_SECONDS):
+            if not there(tag, wanted):  # else another command was quicker
+                build(name, tag, wanted)
+    return tag
+
+
+def there(tag: str, wanted: str) -> bool:
+    """Whether an image is there and was built from these inputs."""
     from docker.errors import ImageNotFound
 
-    tag, wanted = f"delab/{name}:latest", inputs(name)
-    with suppress(ImageNotFound):
-        if client().images.get(tag).labels.get(INPUTS) == wanted:
-            return tag
-    print(f"building the image {tag} (once; minutes, if nothing of it is there)", file=sys.stderr)
-    build(name, tag, wanted)
-    return tag
+    with explained(f"look for the image {tag}"), suppress(ImageNotFound):
+        return bool(client().images.get(tag).labels.get(INPUTS) == wanted)
+    return False
 
 
 def build(name: str, tag: str, wanted: str) -> None:
     """Build one target of docker/Dockerfile. The certificates that SSL_CERT_FILE names are lent to the build, not kept."""
+    print(f"building the image {tag} (once; minutes, if nothing of it is there)", file=sys.stderr)
     bundle = Path(os.environ.get("SSL_CERT_FILE", ""))
     lent = bundle if bundle.is_file() else ROOT / "docker" / "no-ca.pem"
     command = ["docker", "build", "-q", "-f", "docker/Dockerfile", "--target", name, "--secret", f"id=ca,src={lent}"]
