@@ -11,9 +11,9 @@ from delab.errors import LabError
 KINDS = ("local", "compose")
 
 
-def chosen() -> str:
-    """The runtime that LAB_RUNTIME asks for: `local` (processes, the default) or `compose` (containers)."""
-    asked = os.environ.get("LAB_RUNTIME") or "local"
+def chosen(default: str = "local") -> str:
+    """The runtime that LAB_RUNTIME asks for: `local` (processes) or `compose` (containers)."""
+    asked = os.environ.get("LAB_RUNTIME") or default
     if asked not in KINDS:
         raise LabError(f"LAB_RUNTIME={asked} is no runtime", f"there are {' and '.join(KINDS)}; leave it out for local")
     return asked

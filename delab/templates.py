@@ -44,7 +44,7 @@ class Plan:
 
 def live(plan: Plan) -> LocalStack:
     """The lab's lasting stack, made from its template (with data) the first time."""
-    stack = lasting(plan.name, plan.services, runtime.chosen())
+    stack = lasting(plan.name, plan.services, runtime.chosen(runs_on(paths.runtime() / "stacks" / plan.name)))
     with stack.lock():
         leave(stack)
         if not (stack.folder / "stack.json").exists():
@@ -88,7 +88,7 @@ def leave(stack: LocalStack) -> None:
 
 def renew(plan: Plan) -> LocalStack:
     """The lab's lasting stack as new: stopped, and every file that changed put back."""
-    stack = lasting(plan.name, plan.services, runtime.chosen())
+    stack = lasting(plan.name, plan.services, runtime.chosen(runs_on(paths.runtime() / "stacks" / plan.name)))
     with stack.lock():
         leave(stack)
         source = template(plan, with_data=plan.prepare is not None)

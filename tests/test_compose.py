@@ -205,6 +205,8 @@ def test_a_lasting_stack_moves_from_processes_to_containers_and_back(monkeypatch
         made = templates.live(plan)
         made.start()
         assert made.runtime == kind
+        monkeypatch.delenv("LAB_RUNTIME")
+        assert templates.live(plan).runtime == kind  # nobody asks for another: it stays
         assert made["primary"].running()
         rows += 1
         assert write(Database(made["primary"])) == rows
