@@ -1,8 +1,9 @@
 # Thin wrappers of the command line: `make lab-2` is `.venv/bin/lab start 2`, after a set-up that does nothing if all is there.
 # make ends with 2 whenever a command fails; `.venv/bin/lab verify 2` gives the verdict's own exit code.
-LAB := scripts/bootstrap && .venv/bin/lab
+LAB := scripts/bootstrap && $(if $(RUNTIME),LAB_RUNTIME=$(RUNTIME)) .venv/bin/lab
 FORCE ?=
 JSON ?=
+RUNTIME ?=
 N ?=
 
 .DEFAULT_GOAL := help
@@ -20,6 +21,7 @@ help:
 	@echo
 	@echo "make up | down | status | logs | doctor     the services, and this machine"
 	@echo "make audit | audit-N                        prove labs (for authors)"
+	@echo "RUNTIME=compose with any of these               on containers instead of processes"
 	@echo "make test | bench                           the project's own tests and benchmarks"
 
 lab-%:

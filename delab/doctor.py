@@ -3,6 +3,7 @@
 import locale
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -16,8 +17,9 @@ import psutil
 from rich.console import Console
 from rich.text import Text
 
-from delab import bootstrap, java, paths, ports
+from delab import bootstrap, engine, java, paths, ports, runtime
 from delab import compiler as c_compiler
+from delab.errors import Blocked
 
 State = Literal["ok", "note", "wrong"]
 MARKS: dict[State, tuple[str, str]] = {"ok": ("✔", "green"), "note": ("•", "yellow"), "wrong": ("✘", "red")}
@@ -174,17 +176,35 @@ def java_runtime() -> Finding:
 
 
 def docker() -> Finding:
-    """Docker is not needed; if it is there, say whether it answers."""
-    if not shutil.which("docker"):
+    """Docker is not needed, unless LAB_RUNTIME asks for it."""
+    asked = runtime.chosen() == "compose"
+    if not asked and not shutil.which("docker") and not engine.SOCKET.exists():
         return Finding("Docker", "ok", "not there, and not needed")
-    done = subprocess.run(
-        ["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, timeout=10, check=False
-    )
-    if done.returncode == 0:
-        return Finding("Docker", "ok", f"engine {done.stdout.strip()} answers; the labs do not need it")
-    denied = "permission denied" in done.stderr.lower()
-    fix = "sudo usermod -aG docker $USER, then log in again" if denied else "start it if you want it; the labs do not need it"
-    return Finding("Docker", "note", "permission denied" if denied else "installed, but no engine answers", fix)
+    if bootstrap.missing(("docker",)) and not asked:
+        return Finding("Docker", "ok", "the labs do not use it (LAB_RUNTIME=compose would)")
+    try:
+        about = engine.client().info()
+    except Blocked as problem:
+        return Finding("Docker", "wrong" if asked else "note", problem.message, problem.fix)
+    used = "the labs run on it" if asked else "the labs do not need it"
+    return Finding("Docker", "ok", f"engine {about['ServerVersion']}, {about['MemTotal'] / GB:.1f} GB of memory; {used}")
+
+
+def compose_ports() -> Finding:
+    """The ports that docker-compose.yml publishes, unless they are moved."""
+    if runtime.chosen() != "compose":
+        return Finding("ports", "ok", "chosen among the free ones")
+    taken = [f"{name}={port}" for name, port in published() if not ports.free(port)]
+    fix = "if it is not your own `docker compose up`: give other numbers, as in PRIMARY_PORT=15432 docker compose …"
+    seen = f"in use: {', '.join(taken)}" if taken else "those of docker-compose.yml are free"
+    return Finding("ports", "note" if taken else "ok", seen, fix)
+
+
+def published() -> list[tuple[str, int]]:
+    """The variables for ports in docker-compose.yml, and what each is now."""
+    text = (bootstrap.ROOT / "docker-compose.yml").read_text()
+    found = dict(re.findall(r"127\.0\.0\.1:\$\{(\w+_PORT):-(\d+)\}:", text))
+    return [(name, int(os.environ.get(name) or default)) for name, default in found.items()]
 
 
 def clock() -> Finding:
@@ -213,6 +233,7 @@ LOOKS: tuple[Callable[[], Finding], ...] = (
     compiler,
     java_runtime,
     docker,
+    compose_ports,
     clock,
 )
 

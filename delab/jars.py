@@ -136,7 +136,9 @@ def ivy(place: Path, *arguments: str) -> None:
 
 
 def ivy_jar() -> Path:
-    """The Ivy that pyspark carries. Raises Blocked if it is not installed."""
+    """The Ivy that pyspark carries, or the one that DELAB_IVY names. Raises Blocked if it is not installed."""
+    if asked := os.environ.get("DELAB_IVY"):
+        return Path(asked)
     spec = importlib.util.find_spec("pyspark")
     found = sorted((Path(spec.origin).parent / "jars").glob("ivy-*.jar")) if spec and spec.origin else []
     if not found:

@@ -1,8 +1,9 @@
 """The network between services, so that it can be cut: a forwarder on loopback, run as `python -I -S link.py FOLDER`.
 
 `FOLDER/links.json` holds {"generation": n, "links": [{"name", "listen", "target", "cut"}]}; SIGHUP makes it read the file again and
-answer with the generation in `FOLDER/ack`. A cut link behaves like a network that drops packets: connections stay open and
-silent, new ones get no answer. Healing lets what was held back through. Standard library only (its memory is the lab's).
+answer with the generation in `FOLDER/ack`. A link with "outside" listens on the machine's own address instead of loopback. A cut
+link behaves like a network that drops packets: connections stay open and silent, new ones get no answer. Healing lets what was
+held back through. Standard library only (its memory is the lab's).
 """
 
 import contextlib
@@ -50,7 +51,7 @@ class Forwarder:
         for link in plan["links"]:
             self.targets[link["name"]] = link["target"]
             if link["name"] not in self.listeners:
-                self.listen(link["name"], link["listen"])
+                self.listen(link["name"], link["listen"], link.get("outside", False))
         self.cut = {link["name"] for link in plan["links"] if link["cut"]}
         self.heal()
         draft = f"{self.folder}/ack.new"
@@ -58,9 +59,10 @@ class Forwarder:
             file.write(str(plan["generation"]))
         os.replace(draft, f"{self.folder}/ack")  # noqa: PTH105
 
-    def listen(self, name: str, port: int) -> None:
-        """Open the near end of a link."""
-        listener = socket.create_server(("127.0.0.1", port), backlog=64)
+    def listen(self, name: str, port: int, outside: bool) -> None:
+        """Open the near end of a link: on loopback, or, in a container, on the address by which it is seen from outside."""
+        host = socket.gethostbyname(socket.gethostname()) if outside else "127.0.0.1"
+        listener = socket.create_server((host, port), backlog=64)
         listener.setblocking(False)
         self.listeners[name] = listener
         self.selector.register(listener, selectors.EVENT_READ, ("accept", name))

@@ -44,11 +44,10 @@ class Links:
 
     def apply(self, layout: Layout, held: int, cut: Set[str]) -> None:
         """Make the links as wanted, unless they are."""
-        if not layout.links:
+        if not (wanted := self.wanted(layout, cut)):
             return
         files.make_folder(self.folder)
         before, alive = self.read(), self.forwarder()
-        wanted = [describe(layout, name, name in cut) for name in layout.links]
         if alive and wanted == before["links"] and self.acknowledged() == before["generation"]:
             return
         generation = before["generation"] + 1
@@ -58,6 +57,10 @@ class Links:
         else:
             self.spawn(held)
         wait.until(lambda: self.acknowledged() == generation, seconds=10, what="the links to change")
+
+    def wanted(self, layout: Layout, cut: Set[str]) -> list[Wanted]:
+        """All that is to be forwarded."""
+        return [describe(layout, name, name in cut) for name in layout.links]
 
     def read(self) -> Wanted:
         """The links as they were last asked for."""

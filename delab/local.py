@@ -1,12 +1,12 @@
 """The local runtime: each service is a process of its own, its state a folder (see delab.templates for where they come from)."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import psutil
 
@@ -22,8 +22,21 @@ LOG_LINES = 15
 LINK = "link"  # the folder of the forwarder in a stack
 
 
+class Started(Protocol):
+    """A program that was started; `subprocess.Popen` is one."""
+
+    @property
+    def returncode(self) -> Any:
+        """Its exit code, once `poll` has seen its end."""
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+
+
 class LocalNode:
     """One service of a local stack."""
+
+    contained = False
 
     def __init__(self, stack: "LocalStack", service: Service) -> None:
         self.stack, self.service, self.name = stack, service, service.name
@@ -39,6 +52,7 @@ class LocalNode:
             peers=layout.reached(self.name),
             ports=layout.own(self.name),
             inbound=layout.inbound(self.name),
+            contained=self.contained,
         )
 
     @property
@@ -80,7 +94,7 @@ class LocalNode:
             started = self.launch(descriptor)
             self.wait_ready(started)
 
-    def launch(self, descriptor: int) -> "subprocess.Popen[bytes] | None":
+    def launch(self, descriptor: int) -> "Started | None":
         """Start the process, unless it lives; do not wait."""
         if self.alive():
             return None
@@ -95,7 +109,7 @@ class LocalNode:
         """Whom the service runs as: none (the person), or the service user."""
         return None if self.service.as_person else paths.service_user()
 
-    def wait_ready(self, started: "subprocess.Popen[bytes] | None") -> None:
+    def wait_ready(self, started: "Started | None") -> None:
         """Wait for the first real answer; if the port was taken meanwhile, move and try again."""
         for attempt in range(PORT_TRIES):
             try:
@@ -112,7 +126,7 @@ class LocalNode:
                 self.stack.move(self.name)
                 started = self.launch(self.stack.held)
 
-    def check_alive(self, started: "subprocess.Popen[bytes] | None") -> None:
+    def check_alive(self, started: "Started | None") -> None:
         """Raise Blocked, with the log's last words, if the process has ended."""
         if started is None:
             self.running()
@@ -139,6 +153,10 @@ class LocalNode:
         """Let it go on."""
         process.resume(self.running())
 
+    def paused(self) -> bool:
+        """Whether it is frozen."""
+        return (found := self.process()) is not None and process.stopped(found)
+
     def log(self) -> str:
         """The last lines that it logged."""
         with suppress(OSError):
@@ -150,11 +168,13 @@ class LocalStack:
     """The services of one lab on this machine."""
 
     repair_hint = "`lab up` starts it again"
+    runtime = "local"
+    node: type[LocalNode] = LocalNode
     starts_lazy = True  # whether services that are `lazy` start with the rest
 
     def __init__(self, name: str, folder: Path, services: tuple[Service, ...]) -> None:
         self.name, self.folder = name, folder
-        self.nodes = {service.name: LocalNode(self, service) for service in services}
+        self.nodes = {service.name: self.node(self, service) for service in services}
         self.layout = Layout()
         self.held = -1  # the descriptor of the stack's lock while we hold it
 

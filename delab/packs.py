@@ -2,16 +2,30 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from delab import bootstrap, compiler, java
+from delab import bootstrap, compiler, java, runtime
 from delab.errors import Blocked
+from delab.services.base import Service
 
 
 def ensure(packs: Iterable[str]) -> None:
     """Install the packs that are missing. Raises Blocked, after the installer's own words, if that fails."""
-    wanted = [pack for pack in packs if needed(pack)]
+    own = ("docker",) if runtime.chosen() == "compose" else ()
+    wanted = [pack for pack in (*packs, *own) if needed(pack)]
     if bootstrap.missing(wanted) and bootstrap.main(wanted):
         raise Blocked(f"the packages for {', '.join(wanted)} could not be installed; the reason is above", "repeat the command")
+
+
+def images(services: Iterable[Service]) -> None:
+    """On the runtime with containers: build the images that are missing, now rather than in a verification's time."""
+    if runtime.chosen() == "local":
+        return
+    from delab import engine
+
+    with suppress(Blocked):  # the verification will say what is in the way, as a verdict
+        for name in ("base", *{type(one).__module__.rpartition(".")[2] for one in services if not one.lazy}):
+            engine.image(name)
 
 
 def needed(pack: str) -> bool:

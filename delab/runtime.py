@@ -1,9 +1,22 @@
 """What labs and verifiers see of the machine: services in a stack, run by a runtime. Two runtimes can give the same stack."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from delab.errors import LabError
+
+KINDS = ("local", "compose")
+
+
+def chosen(default: str = "local") -> str:
+    """The runtime that LAB_RUNTIME asks for: `local` (processes) or `compose` (containers)."""
+    asked = os.environ.get("LAB_RUNTIME") or default
+    if asked not in KINDS:
+        raise LabError(f"LAB_RUNTIME={asked} is no runtime", f"there are {' and '.join(KINDS)}; leave it out for local")
+    return asked
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def down(console: Console) -> None:
     for subject, stack in stacks():
         stack.stop()
         console.print(f"lab {subject.number}: stopped")
+    templates.collect(everything=True)
     process.kill(process.all_inside(*paths.places()))
     templates.repair()
     if place := paths.memory():
@@ -72,8 +73,9 @@ def status_row(subject: lab.Lab, node: LocalNode) -> tuple[str | Text, ...]:
     if found is None:
         state = Text("down", style="red") if node.service.started else Text("yours to start", style="bright_black")
         return str(subject.number), node.name, state, "", ""
-    state = Text("paused", style="yellow") if process.stopped(found) else Text("not ready", style="yellow")
-    if not process.stopped(found) and node.ready():
+    paused = node.paused()
+    state = Text("paused" if paused else "not ready", style="yellow")
+    if not paused and node.ready():
         state = Text("ready", style="green")
     at = node.endpoint
     return str(subject.number), node.name, state, f"{at.host}:{at.port}", f"{memory(found):.0f} MB"

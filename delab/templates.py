@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from delab import files, paths, process
+from delab import files, paths, process, runtime
 from delab.layout import Layout
 from delab.local import LocalStack
 from delab.services.base import Service
@@ -44,34 +44,81 @@ class Plan:
 
 def live(plan: Plan) -> LocalStack:
     """The lab's lasting stack, made from its template (with data) the first time."""
-    stack = LocalStack(plan.name, paths.runtime() / "stacks" / plan.name, plan.services)
+    stack = lasting(plan.name, plan.services, runtime.chosen(runs_on(paths.runtime() / "stacks" / plan.name)))
     with stack.lock():
+        leave(stack)
         if not (stack.folder / "stack.json").exists():
             instantiate(template(plan, with_data=plan.prepare is not None), stack)
         stack.layout = Layout.read(stack.folder)
+        remember(stack)
     return stack
+
+
+def lasting(name: str, services: tuple[Service, ...], kind: str) -> LocalStack:
+    """A lab's lasting stack on a runtime."""
+    folder = paths.runtime() / "stacks" / name
+    if kind == "local":
+        return LocalStack(name, folder, services)
+    from delab.compose import ComposeStack
+
+    return ComposeStack(name, folder, services)
+
+
+def runs_on(folder: Path) -> str:
+    """The runtime on which a lasting stack was last started."""
+    with suppress(OSError):
+        return (folder / "runtime").read_text()
+    return "local"
+
+
+def remember(stack: LocalStack) -> None:
+    """Note the runtime, so that any later command finds what runs."""
+    if runs_on(stack.folder) != stack.runtime:
+        (stack.folder / "runtime").write_text(stack.runtime)
+
+
+def leave(stack: LocalStack) -> None:
+    """Stop a lasting stack on the runtime that it was started on, if it now shall run on another: its data stay."""
+    before = runs_on(stack.folder)
+    if before != stack.runtime and (stack.folder / "stack.json").exists():
+        other = lasting(stack.name, tuple(node.service for node in stack), before)
+        other.layout, other.held = Layout.read(stack.folder), stack.held
+        other.stop()
 
 
 def renew(plan: Plan) -> LocalStack:
     """The lab's lasting stack as new: stopped, and every file that changed put back."""
-    stack = LocalStack(plan.name, paths.runtime() / "stacks" / plan.name, plan.services)
+    stack = lasting(plan.name, plan.services, runtime.chosen(runs_on(paths.runtime() / "stacks" / plan.name)))
     with stack.lock():
+        leave(stack)
         source = template(plan, with_data=plan.prepare is not None)
         if (stack.folder / "stack.json").exists():
             stack.layout = Layout.read(stack.folder)
             stack.end()
             stack.folder.rename(unfinished(stack.folder))
         instantiate(source, stack)
+        remember(stack)
     return stack
 
 
 def existing(name: str, services: tuple[Service, ...]) -> LocalStack | None:
     """A lasting stack, if it has been made."""
-    stack = LocalStack(name, paths.runtime() / "stacks" / name, services)
+    stack = lasting(name, services, runs_on(paths.runtime() / "stacks" / name))
     with suppress(FileNotFoundError):
         stack.layout = Layout.read(stack.folder)
         return stack
     return None
+
+
+def scratch(plan: Plan) -> "Scratch":
+    """A scratch stack on the runtime of choice."""
+    if runtime.chosen() == "local":
+        return Scratch(plan)
+    from delab import engine
+    from delab.compose import ComposeScratch
+
+    engine.client()  # says at once what is in the way
+    return ComposeScratch(plan)
 
 
 class Scratch(LocalStack):
@@ -228,10 +275,19 @@ def repair() -> None:
             discard(lock.with_suffix(""))
             lock.unlink(missing_ok=True)
             os.close(descriptor)
+    collect()
     for draft in (*paths.runtime().glob("templates/*.new"), *paths.runtime().glob("templates/*.copy")):
         if (descriptor := files.free_lock(paths.lock(draft.stem))) is not None:
             discard(draft)
             os.close(descriptor)
+
+
+def collect(*, everything: bool = False) -> None:
+    """Remove containers that killed commands left, or all of ours; free where there never was one."""
+    if (paths.runtime() / "containers").exists():
+        from delab import engine
+
+        engine.collect(everything=everything)
 
 
 def discard(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from delab import lab, paths, wait
+from delab import lab, paths, runtime, wait
 from delab.checks.result import Result, Verdict
 from delab.verifier import take
 
@@ -110,7 +110,7 @@ def broken(subject: lab.Lab, said: str) -> Result:
         verdict=verdict,
         exit_code=verdict.exit_code,
         seed=0,
-        runtime="local",
+        runtime=runtime.chosen(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=0,
         checks=[],

@@ -22,6 +22,7 @@ Terminal = Callable[[], "Console"]
 def verify(terminal: Terminal, subject: lab.Lab, *, as_json: bool, junit: Path | None, seed: int | None, work: Path | None) -> int:
     """Verify, show, remember; returns the exit code."""
     packs.ensure(subject.packs())
+    packs.images(subject.services())
     show = (lambda _: None) if as_json else partial(show_check, terminal)
     result = verifying.run(subject, work=work, seed=seed, junit=junit, heard=show, meanwhile=None if as_json else terminal)
     if work is None:

@@ -23,8 +23,9 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     """End what a failed test left, and remove the places."""
-    from delab import paths, process
+    from delab import paths, process, templates
 
+    templates.collect(everything=True)
     process.kill(process.all_inside(*paths.places()))
     if memory := paths.memory():
         shutil.rmtree(memory, ignore_errors=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from delab import course, files, lab, paths, process, templates
+from delab import course, files, lab, paths, process, runtime, templates
 from delab.checks import handed_in
 from delab.checks.evidence import Evidence
 from delab.checks.result import CheckResult, Result, Verdict, judge
@@ -80,7 +80,7 @@ class Session:
         """A stack of the lab's services with fresh data made from `seed`, started."""
         plan = course.plan(self.lab)
         course.import_ahead(self.lab)
-        stack = templates.Scratch(plan)
+        stack = templates.scratch(plan)
         self.stacks.append(stack)
         stack.start()
         if plan.prepare:
@@ -112,7 +112,7 @@ class Session:
             verdict=verdict,
             exit_code=verdict.exit_code,
             seed=self.seed,
-            runtime="local",
+            runtime=runtime.chosen(),
             started=self.started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.began, 3),
             checks=list(self.results.values()),

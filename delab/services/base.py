@@ -19,6 +19,7 @@ class Place(msgspec.Struct, frozen=True):
     peers: Mapping[str, int]  # port at which each other service is reached from here (through the link, where there is one)
     ports: Mapping[str, int] = {}  # its further ports, by name
     inbound: Mapping[str, int] = {}  # ports of the links to it: by who reaches it, `one` or `one.port`
+    contained: bool = False  # it runs in a container: process ids and System V memory are numbered there, not here
 
     @property
     def data(self) -> Path:

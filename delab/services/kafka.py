@@ -150,7 +150,8 @@ class Service(Base, frozen=True, kw_only=True):
     def before_start(self, place: Place) -> None:
         """The ports may have changed."""
         self.configure(place)
-        archived()
+        if not place.contained:  # an archive is for one Java, and the image has another
+            archived()
 
     def java(self, place: Place) -> list[str]:
         """Java with the class path, the heap and where its log goes."""

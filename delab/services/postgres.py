@@ -118,7 +118,8 @@ class Service(Base, frozen=True, kw_only=True):
         """Remove the lock file and the System V segment of a server that is no more."""
         lock = place.data / "postmaster.pid"
         with contextlib.suppress(OSError, IndexError, ValueError):
-            ctypes.CDLL(None).shmctl(int(lock.read_text().splitlines()[6].split()[1]), 0, None)  # 0: IPC_RMID
+            if not place.contained:  # else the number may be somebody else's here; the container's own goes with it
+                ctypes.CDLL(None).shmctl(int(lock.read_text().splitlines()[6].split()[1]), 0, None)  # 0: IPC_RMID
         lock.unlink(missing_ok=True)
 
     def command(self, place: Place) -> list[str]:
