@@ -1,0 +1,242 @@
+"""Checks of lab 20: the same truth from batch and stream, also after late clicks, second deliveries and deaths."""
+
+import signal
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from delivery import PARTITIONS, TOPIC, counted, parts, records, start_of, write_file
+
+from delab import wait
+from delab.checks import Database, expect, fail, main
+from delab.checks.kafka import Kafka
+from delab.errors import Timeout
+
+SECONDS = 45  # that we wait for the stream to show what has arrived: half again as long as the task allows
+TABLE = "stream_windows"
+EARLY, LAST = 60, 30  # deliveries of the last part that come with the second, and that come at the very end
+
+
+class Ingestion:
+    """The clicks of this verification, delivered part by part, and both programs."""
+
+    def __init__(self, stack, work, seed):
+        self.stack, self.work = stack, work
+        self.parts, self.kafka, self.warehouse = parts(seed), Kafka(stack), Database(stack["warehouse"])
+        self.sent, self.program = [], None
+        self.folder = work.run_folder / "incoming"
+        self.folder.mkdir()
+
+    def table(self, name):
+        """What a table holds: {start: (clicks, euro)}."""
+        rows = self.warehouse.rows(f"SELECT window_start, clicks, amount FROM {name}")
+        return {start: (clicks, amount) for start, clicks, amount in rows}
+
+    def deliver_files(self, *numbers):
+        """Write parts (from 1) as files; all that is there then."""
+        for number in numbers:
+            write_file(self.folder, number, self.parts[number - 1])
+        there = sorted(int(path.stem.partition("-")[2]) for path in self.folder.iterdir())
+        return [row for number in there for row in self.parts[number - 1]]
+
+    def batch(self):
+        """Run the batch to its end."""
+        self.work.run("batch.py", str(self.folder), seconds=60).succeeded()
+
+    def send(self, number):
+        """Send a part (from 1) to the topic."""
+        self.send_rows(self.parts[number - 1])
+
+    def send_rows(self, rows, spread=False):
+        """Send deliveries; `spread` puts them into all partitions in turn, whatever their keys."""
+        messages = list(records(rows))
+        if spread:
+            messages = [replace(message, partition=place % PARTITIONS) for place, message in enumerate(messages)]
+        self.kafka.send(TOPIC, messages)
+        self.sent += rows
+
+    def start(self):
+        """Start the stream; whoever is still a member of its group is expelled."""
+        self.kafka.expel_members()
+        self.program = self.work.start("stream.py", seconds=600)
+
+    def kill(self):
+        """Kill the stream, and end what it had asked the warehouse to do."""
+        self.program.signal(signal.SIGKILL)
+        self.program.end()
+        mine = "backend_type = 'client backend' AND application_name <> 'delab'"
+        self.warehouse.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
+
+    def shows(self, when):
+        """The stream's table comes to hold the truth about all that was sent."""
+        with suppress(Timeout):
+            done = partial(self.settled, counted(self.sent))
+            wait.until(done, seconds=SECONDS, what="the stream")
+        self.judge(TABLE, self.sent, when)
+
+    def settled(self, truth):
+        """Whether waiting has come to an end: the truth is there, or the program has ended."""
+        return self.table(TABLE) == truth or not self.program.running()
+
+    def judge(self, table, rows, when):
+        """Fail unless a table holds the truth about these deliveries."""
+        seen, truth = self.table(table), counted(rows)
+        if seen == truth:
+            return
+        end = ""
+        if table == TABLE and not self.program.running():
+            run = self.program.end()
+            end = f"; stream.py is not running: {run.ended}; its last words:\n{run.last_words}"
+        fail(expected=f"{table} holds the truth {when}: {total(truth)}", seen=f"{told(seen, truth, rows)}{end}")
+
+
+def total(table):
+    """A table in words."""
+    return f"{sum(clicks for clicks, _ in table.values())} clicks in {len(table)} windows"
+
+
+def told(seen, truth, rows):
+    """What is wrong with a table; a mistake that can be recognised is named."""
+    if not seen:
+        return "the table is empty"
+    if {start: clicks for start, (clicks, _) in seen.items()} == {start: clicks for start, (clicks, _) in truth.items()}:
+        return f"the clicks are right, the amounts are not: {differing(seen, truth)}"
+    if sum(clicks for clicks, _ in seen.values()) == len(rows) and seen == counted(rows, key="delivery_id"):
+        return f"{total(seen)}: every delivery is counted, also the second one of the same click"
+    for key in ("event_id", "delivery_id"):
+        if seen == counted(rows, time="arrival_time", key=key):
+            return f"{total(seen)}: windows of the time of arrival, not of the time of the event"
+    more = sum(clicks for clicks, _ in seen.values()) - sum(clicks for clicks, _ in truth.values())
+    kind = f"{more} clicks too many" if more > 0 else f"{-more} clicks are missing" if more else "clicks in other windows"
+    return f"{total(seen)}: {kind}; {differing(seen, truth)}"
+
+
+def differing(seen, truth):
+    """The first window that is not right."""
+    start = min(start for start in seen.keys() | truth.keys() if seen.get(start) != truth.get(start))
+    words = [f"{value[0]} clicks, {value[1]} euro" if value else "nothing" for value in (seen.get(start), truth.get(start))]
+    return f"the window from {start:%H:%M} UTC holds {words[0]}, where {words[1]} belongs"
+
+
+@pytest.fixture(scope="module")
+def ingestion(stack, work, seed):
+    """The clicks and the programs."""
+    made = Ingestion(stack, work, seed)
+    yield made
+    if made.program:
+        made.program.end()
+
+
+class Locked:
+    """Holds the stream's table so that nobody can write to it, and sees who wants to."""
+
+    def __init__(self, warehouse):
+        self.warehouse = warehouse
+        self.context = warehouse.session()
+
+    def __enter__(self):
+        self.session = self.context.__enter__()
+        with self.session.cursor() as cursor:
+            cursor.execute(f"BEGIN; SET LOCAL statement_timeout = 0; LOCK TABLE {TABLE} IN EXCLUSIVE MODE")
+        return self
+
+    def __exit__(self, *why):
+        self.release()
+        return self.context.__exit__(*why)
+
+    def release(self):
+        """Let writers go on."""
+        with self.session.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+
+    def wanted(self):
+        """Whether somebody waits to write."""
+        query = "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+        return self.warehouse.value(query, TABLE)
+
+
+def blocked(ingestion, lock):
+    """Wait until the stream has read messages and wants to write what they say."""
+    what = f"stream.py reads what has arrived and writes to {TABLE}"
+    ingestion.program.wait_for(lock.wanted, seconds=SECONDS, expected=what)
+
+
+def test_batch_counts(ingestion):
+    """`batch.py FOLDER` counts each click of the files once, in the window of its event time."""
+    rows = ingestion.deliver_files(1, 2, 4)
+    ingestion.batch()
+    ingestion.judge("batch_windows", rows, "of three files")
+
+
+def test_batch_repeats(ingestion):
+    """Run again, the batch gives the same; with further files, it brings old windows up to date."""
+    rows = ingestion.deliver_files()
+    ingestion.batch()
+    ingestion.judge("batch_windows", rows, "after a second run on the same files")
+    late = ingestion.deliver_files(3, 5)
+    first = counted(rows)
+    changed = [start for start, value in counted(late).items() if start in first and first[start] != value]
+    assert changed, "the late files change no window: they prove nothing"
+    ingestion.batch()
+    ingestion.judge("batch_windows", late, "after two more files, which bring late clicks")
+
+
+def test_stream_counts(ingestion, evidence):
+    """While `stream.py` runs, its table follows the topic: from the beginning, each click once, by event time, however late."""
+    ingestion.send(1)
+    ingestion.start()
+    ingestion.shows("of what was in the topic before it started")
+    ingestion.send(2)
+    ingestion.send_rows(ingestion.parts[-1][:EARLY])
+    ingestion.shows("of what came while it ran, some of it late")
+    again = len(ingestion.sent) - len({row["event_id"] for row in ingestion.sent})
+    newest = max(start_of(row["event_time"]) for row in ingestion.parts[0])
+    evidence.note(f"{len(ingestion.sent)} deliveries, {again} of them second ones; the first part ends near {newest:%H:%M} UTC")
+
+
+def test_survives_death_before_write(ingestion):
+    """Killed when it has read messages and not yet written them, the stream loses none: a new start counts them."""
+    with Locked(ingestion.warehouse) as lock:
+        ingestion.send(3)
+        blocked(ingestion, lock)
+        ingestion.kill()
+    ingestion.start()
+    ingestion.shows("after it was killed before its write, and started again")
+
+
+def test_survives_death_after_write(ingestion):
+    """Killed when it has written and Kafka could not be told, the stream counts nothing twice: messages come again."""
+    before = ingestion.table(TABLE)
+    with Locked(ingestion.warehouse) as lock:
+        ingestion.send(4)
+        blocked(ingestion, lock)
+        ingestion.stack["kafka"].pause()
+        try:
+            lock.release()
+            what = f"the write to {TABLE} goes on when the table is free"
+            ingestion.program.wait_for(lambda: ingestion.table(TABLE) != before, seconds=SECONDS, expected=what)
+            ingestion.kill()
+        finally:
+            ingestion.stack["kafka"].resume()
+    wait.until(ingestion.stack["kafka"].ready, seconds=30, what="Kafka to answer")
+    ingestion.start()
+    ingestion.shows("after it was killed behind its write, and started again")
+
+
+def test_both_agree(ingestion):
+    """In the end both tables hold the same: the truth about all clicks, also those that come again after a long time."""
+    last = ingestion.parts[-1]
+    ingestion.send_rows(last[EARLY:-LAST])
+    ingestion.shows("of nearly all clicks")
+    ingestion.send_rows(ingestion.parts[0])
+    ingestion.send_rows(last[-LAST:], spread=True)  # what shows that the messages before them have been read
+    ingestion.shows("of all clicks, when those of the first part were delivered again at the end")
+    rows = ingestion.deliver_files()
+    ingestion.judge("batch_windows", rows, "of all files")
+    batch, stream = ingestion.table("batch_windows"), ingestion.table(TABLE)
+    expect(batch == stream, expected="the same in both tables", seen=f"{total(batch)} and {total(stream)}")
+
+
+if __name__ == "__main__":
+    main(__file__)
