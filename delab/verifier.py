@@ -11,7 +11,7 @@ import sys
 import tempfile
 from typing import IO
 
-LAST = 2000  # characters of what it printed that are kept
+LAST = 4000  # characters of what it printed that are kept
 waiting: "list[Verifier]" = []
 
 

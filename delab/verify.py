@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from delab import lab, paths, runtime, wait
 from delab.checks.result import Result, Verdict
 from delab.verifier import take
 
+GRACE = 5  # seconds in which a verifier that is stopped says where it was
 Heard = Callable[[dict[str, Any]], None]
 CONFIGURATION = Path(__file__).parent / "checks" / "verify.ini"
 UNUSED = [f"-pno:{name}" for name in ("cacheprovider", "doctest", "legacypath", "pytester", "unittest", "logging", "debugging")]
@@ -72,8 +74,10 @@ def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard,
 
 def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: float) -> str:
     """Pass on events until the verifier ends; stop it at its time limit. Returns why it was stopped, or nothing."""
-    timer = threading.Timer(seconds, child.kill)
-    timer.start()
+    aborts = threading.Timer(seconds, child.send_signal, [signal.SIGABRT])  # pytest's faulthandler says where it hung
+    kills = threading.Timer(seconds + GRACE, child.kill)
+    for timer in (aborts, kills):
+        timer.start()
     try:
         with os.fdopen(events, "rb") as lines:
             for line in lines:
@@ -83,7 +87,8 @@ def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: f
         child.wait(10)
         raise
     finally:
-        timer.cancel()
+        for timer in (aborts, kills):
+            timer.cancel()
     return f"the verifier was stopped by signal {-child.returncode}\n" if child.returncode < 0 else ""
 
 

@@ -189,8 +189,18 @@ def test_killing_the_command_ends_the_verifier_and_its_stack(place: Path) -> Non
     child.communicate()
     wait.until(lambda: not process.all_inside(paths.runtime() / "runs"), seconds=10, what="the program to end")
     wait.until(lambda: not process.all_inside(*(at / "scratch" for at in paths.places())), seconds=10, what="the stack to end")
-    templates.repair()
-    assert nothing_left()
+    wait.until(lambda: templates.repair() or nothing_left(), seconds=10, what="the verifier to end and give up its folders")
+
+
+def test_a_verifier_that_hangs_says_where(course: Path, place: Path) -> None:
+    folder = course / "labs" / "901-count-rows"
+    hang = "\n\n@pytest.fixture(scope='module', autouse=True)\ndef slow():\n    yield\n    time.sleep(600)\n"
+    text = (folder / "verify.py").read_text().replace("import random\n", "import random\nimport time\n\nimport pytest\n", 1)
+    (folder / "verify.py").write_text(text.replace("\n\nif __name__", f"{hang}\n\nif __name__"))
+    (folder / "lab.toml").write_text((folder / "lab.toml").read_text().replace("minutes = 30", "minutes = 30\nseconds = 3"))
+    result = verify.run(lab.read(folder), work=folder / "solution")
+    assert result.verdict == Verdict.CANNOT_JUDGE
+    assert "in slow" in result.reason
 
 
 def test_the_result_is_json_of_the_documented_schema(place: Path) -> None:
