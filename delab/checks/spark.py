@@ -4,6 +4,9 @@
     log = read(folder)               # sessions in the learner's process (kind spark_local): SPARK_EVENTS, after the program's end
     log.jobs(group="count")[0].stages[0].tasks[0].written_records
 
+Records of a shuffle are rows for data frames. For PySpark's RDDs they are batches of pickled records, one from each task to each
+partition at least: there the bytes tell what was sent.
+
 A program that starts a session of its own gets room for a JVM with `work.run("job.py", **CLASSIC)`.
 """
 
