@@ -4,7 +4,7 @@ import random
 from datetime import date, timedelta
 from typing import Any
 
-CUSTOMERS = 2_000
+CUSTOMERS = 400
 ORDERS = 20_000
 HOT = 0.7  # the share of the best customer, a wholesaler
 NOBODY = 0.03  # the share of orders without a customer

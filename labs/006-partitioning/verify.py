@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 N, PARTITIONS = 8, 4  # in quick.py and driver.py
 MOST = 1.3  # the fullest partition by hash, in shares of the mean
 MOST_BY_RANGE = 1.6
+LIMIT = orders.ORDERS * 6 // 10  # records that one task of the join may read; a plain join reads 75 % in one
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_join_is_right(spark, seed):
 
 
 def test_join_is_spread(spark, stack, evidence):
-    """No task of the join reads more than half of the orders from a shuffle, though one customer has two thirds of them."""
+    """No task of the join reads more records from a shuffle than 60 % of the orders, though one customer has two thirds of them."""
     part(spark, "joined")
     log = read(Path(stack.environment()["SPARK_EVENTS"]))
     stages = [stage for job in log.every if job.group not in ("in_order", "save") for stage in job.stages if stage.tasks]
@@ -165,8 +166,8 @@ def test_join_is_spread(spark, stack, evidence):
     most = sizes[0]
     evidence.note(f"the tasks of the join's largest stage read {sizes} records")
     expect(
-        most <= orders.ORDERS * 0.5,
-        expected=f"no task reads more than {orders.ORDERS // 2:,} records",
+        most <= LIMIT,
+        expected=f"no task reads more than {LIMIT:,} records",
         seen=f"one task reads {most:,} of {orders.ORDERS:,}: the hot customer's orders meet in one partition; tasks read {sizes}",
     )
 
