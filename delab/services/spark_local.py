@@ -1,0 +1,39 @@
+"""Spark inside the learner's own process, where a lab needs RDDs: no server, but the Java, the limits and the event log for it."""
+
+import sys
+from typing import ClassVar
+
+from delab import spark
+from delab.services.base import Place
+from delab.services.base import Service as Base
+from delab.services.spark import SETTINGS, archived
+
+EVENTS = "spark_events"
+
+
+class Service(Base, frozen=True, kw_only=True):
+    """Options: `heap` is in MiB. What the environment sets, `SparkSession.builder.getOrCreate()` starts."""
+
+    started: bool = False
+    folders: tuple[str, ...] = (EVENTS,)
+    heap: int = 768
+
+    packs: ClassVar[tuple[str, ...]] = ("spark", "jdk")
+    as_person: ClassVar[bool] = True
+
+    def variables(self, place: Place) -> dict[str, str]:
+        """JAVA_HOME, and Spark's settings as pyspark reads them: `local[2]`, an event log in SPARK_EVENTS, loopback only."""
+        archived()
+        left = {key: value for key, value in SETTINGS.items() if not key.startswith("spark.connect")}
+        settings = {**left, "spark.driver.memory": f"{self.heap}m", "spark.eventLog.dir": (place.folder / EVENTS).as_uri()}
+        told = " ".join(f"--conf {name}={value}" for name, value in settings.items())
+        return {
+            **self.folder_variables(place),
+            "SPARK_MASTER": settings["spark.master"],
+            "SPARK_EVENTS": str(place.folder / EVENTS),
+            "SPARK_HOME": str(spark.home()),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "JAVA_HOME": str(spark.java_home()),
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_SUBMIT_ARGS": f"{told} pyspark-shell",
+        }
