@@ -42,18 +42,18 @@ class Call:
         self.signal(signal.SIGKILL)
         self.service.until(self.ended, 10, f"{self.name} ends")
 
-    def outcome(self, expected: str = "") -> dict[str, Any]:
+    def outcome(self, expected: str = "", seconds: float = SECONDS) -> dict[str, Any]:
         """How it ended: `gave`, or `raised`, in a dictionary. Fails the check if it does not end in time."""
         try:
-            self.service.until(self.ended, SECONDS, expected or f"{self.name} comes to an end")
+            self.service.until(self.ended, seconds, expected or f"{self.name} comes to an end")
         finally:
             self.signal(signal.SIGKILL)
         told = self.service.heard()[self.number]
         return told if {"gave", "raised"} & told.keys() else {"raised": f"nothing: its process died ({told['ended']})"}
 
-    def gave(self, when: str) -> Any:
+    def gave(self, when: str, seconds: float = SECONDS) -> Any:
         """The value of a call that may not raise."""
-        told = self.outcome()
+        told = self.outcome(seconds=seconds)
         expect("gave" in told, expected=f"{self.name} {when} comes to its end", seen=f"it raised {show(told.get('raised'))}")
         return told["gave"]
 
@@ -91,7 +91,7 @@ class Service:
         """Many calls of one function, one after the other in one process: what each gave or raised."""
         call = self.start("each", name, arguments)
         call.name = name
-        return list(call.gave("for each of several arguments"))
+        return list(call.gave("for each of several arguments", SECONDS + min(len(arguments), 30)))
 
     def values(self, name: str, arguments: list[list[Any]]) -> list[Any]:
         """The values of many calls that may not raise."""
@@ -118,6 +118,11 @@ class Service:
         """Give the price."""
         for name in ("hold", "held"):
             (self.gate / f"{request}.{name}").unlink(missing_ok=True)
+
+    def release_all(self) -> None:
+        """Give all prices that are held up."""
+        for path in [*self.gate.glob("*.hold"), *self.gate.glob("*.held")]:
+            path.unlink(missing_ok=True)
 
     def asked(self, request: str) -> list[int]:
         """The processes that have asked for a price, in order."""

@@ -119,6 +119,7 @@ class Desk:
             yield begun
         finally:
             self.workers = []
+            self.service.release_all()
             for worker in begun:
                 with suppress(Exception):  # the check has its own message
                     worker.kill()
@@ -232,13 +233,22 @@ def test_fences_the_late(desk):
             desk.settle([account], "after the frozen worker woke up")
 
 
+@contextmanager
+def started_again(node: Any) -> Any:
+    """A server that may be killed here, and runs afterwards."""
+    try:
+        yield
+    finally:
+        node.start()
+
+
 def test_survives_a_shard(desk, stack):
     """A shard dies in the middle of a posting: the others go on, nothing is accepted for it.
 
     When it is back, the same worker does the rest.
     """
     north, south = desk.accounts_on("north", 4), desk.accounts_on("south", 4)
-    with desk.working(lease=SHORT):
+    with desk.working(lease=SHORT), started_again(stack["south"]):
         desk.post(north + south)
         desk.settle(north + south, "before the fault")
         posting = desk.hold_one(south[0])
@@ -246,7 +256,7 @@ def test_survives_a_shard(desk, stack):
         desk.service.release(posting[0])
         lost = desk.posting(south[1])
         told = desk.service.start("submit", desk.shards(), *lost).outcome("submit to a dead shard raises")
-        seen = "True: accepted, but its shard is down, so it is nowhere"
+        seen = "True, but its shard is down: what was accepted is nowhere, or on another shard"
         expect(told.get("gave") is not True, expected="submit does not give True while the account's shard is down", seen=seen)
         desk.post(north)
         desk.settle(north, "while the other shard is down")
@@ -266,7 +276,7 @@ def test_scales_out(desk, stack):
 
     Nothing counts twice, and the shard from which accounts have moved may die.
     """
-    accounts = desk.accounts(30)
+    moved, accounts = movers(desk)
     with desk.working():
         done = desk.post(accounts)
         desk.settle(accounts, "before the third shard")
@@ -280,13 +290,19 @@ def test_scales_out(desk, stack):
         for _ in range(2):
             desk.post(accounts, NEW)
             desk.settle(accounts, "after known requests were submitted again on the new shards", NEW)
-    places = desk.places(NEW, accounts)
-    moved = [account for account in accounts if places[account] == "west"]
-    stack["south"].kill()
-    try:
+    with started_again(stack["south"]):
+        stack["south"].kill()
         desk.settle(moved, "with the shard dead from which they have moved", NEW)
-    finally:
-        stack["south"].start()
+
+
+def movers(desk: Desk) -> tuple[list[str], list[str]]:
+    """Fresh accounts that will move from south to the new shard; and these with others of each kind."""
+    fresh = desk.accounts(150)
+    before, after = desk.places(OLD, fresh), desk.places(NEW, fresh)
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for account in fresh:
+        kinds.setdefault((before[account], after[account]), []).append(account)
+    return kinds["south", "west"][:5], [account for kind in kinds.values() for account in kind[:5]]
 
 
 def rescale_interrupted(desk: Desk, stack: Any) -> None:

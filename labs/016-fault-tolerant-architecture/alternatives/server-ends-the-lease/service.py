@@ -6,6 +6,7 @@ A request is acknowledged when the standby says that it has written past it; no 
 import time
 from bisect import bisect
 from contextlib import suppress
+from functools import cache
 from zlib import crc32
 
 import psycopg2
@@ -35,9 +36,15 @@ def mixed(value):
     return number
 
 
+@cache
+def ring_of(names):
+    """All points of all shards."""
+    return sorted((mixed(f"{name}#{point}"), name) for name in names for point in range(POINTS))
+
+
 def shard_of(names, account):
     """The owner of the next point on the ring."""
-    ring = sorted((mixed(f"{name}#{point}"), name) for name in names for point in range(POINTS))
+    ring = ring_of(tuple(names))
     return ring[bisect(ring, (mixed(account), "")) % len(ring)][1]
 
 
