@@ -51,11 +51,11 @@ class Desk:
         expect(len(found) == count, expected=f"accounts on {name}", seen=f"{len(found)} of {len(fresh)} accounts are there")
         return found
 
-    def places(self, names: Iterable[str], accounts: list[str]) -> dict[str, Any]:
+    def places(self, names: Iterable[str], accounts: list[str], service: Service | None = None) -> dict[str, Any]:
         """Where shard_of puts accounts; it gets the names as a list or as the dictionary's keys, in any order."""
         names = list(names)
         given = [[self.chance.sample(names, len(names)), account] for account in accounts]
-        return dict(zip(accounts, self.service.values("shard_of", given), strict=True))
+        return dict(zip(accounts, (service or self.service).values("shard_of", given), strict=True))
 
     def posting(self, account: str) -> list[Any]:
         """The arguments of a new posting after the shards."""
@@ -151,10 +151,13 @@ def desk(stack, work, seed) -> Any:
     made.service.program.end()
 
 
-def test_places_accounts(desk):
+def test_places_accounts(desk, work):
     """`shard_of` gives each account one shard: the same in every process, evenly; a third shard only takes accounts for itself."""
     accounts = desk.accounts(1500)
-    before, again, after = (desk.places(names, accounts) for names in (OLD, OLD, NEW))
+    before, after = desk.places(OLD, accounts), desk.places(NEW, accounts)
+    other_program = Service(work)
+    again = desk.places(OLD, accounts, other_program)
+    other_program.program.end()
     for names, places in ((OLD, before), (NEW, after)):
         strange = [place for place in places.values() if place not in names]
         expect(not strange, expected=f"one of {', '.join(names)}", seen=f"{strange[:1]!r}")
