@@ -49,7 +49,7 @@ class Call:
         finally:
             self.signal(signal.SIGKILL)
         told = self.service.heard()[self.number]
-        return told if {"gave", "raised"} & told.keys() else {"raised": f"nothing: its process died ({told['ended']})"}
+        return told if {"gave", "raised"} & told.keys() else {"raised": f"nothing, its process ended with exit code {told['ended']}"}
 
     def gave(self, when: str, seconds: float = SECONDS) -> Any:
         """The value of a call that may not raise."""
