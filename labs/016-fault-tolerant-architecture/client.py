@@ -49,7 +49,7 @@ class Call:
         finally:
             self.signal(signal.SIGKILL)
         told = self.service.heard()[self.number]
-        return told if {"gave", "raised"} & told.keys() else {"raised": f"nothing, its process ended with exit code {told['ended']}"}
+        return told if {"gave", "raised"} & told.keys() else {"raised": f"nothing, its process ended with code {told['ended']}"}
 
     def gave(self, when: str, seconds: float = SECONDS) -> Any:
         """The value of a call that may not raise."""
@@ -79,7 +79,14 @@ class Service:
 
     def until(self, condition: Any, seconds: float, expected: str) -> None:
         """Wait for what the learner's code has to bring about; fails the check."""
-        self.program.wait_for(condition, seconds=seconds, expected=expected)
+        if self.program.running() and not until_or(lambda: condition() or not self.program.running(), seconds):
+            limit = seconds * wait.scale()
+            fail(
+                expected=expected,
+                seen=f"not within {limit:.0f} s: an endless loop, or waiting for a lock or for a standby that is not there",
+            )
+        if not condition():
+            self.program.wait_for(condition, seconds=1, expected=expected)  # says how the program has ended
 
     def start(self, name: str, *arguments: Any) -> Call:
         """Begin a call."""
