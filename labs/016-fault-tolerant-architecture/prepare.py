@@ -1,0 +1,5 @@
+"""Nothing to load: the learner's `create` makes the tables."""
+
+
+def prepare(stack, seed):
+    """The servers are empty."""
