@@ -118,7 +118,7 @@ def readable(rows):
 
 
 def test_loads(judge):
-    """Airflow 3 imports `sales.py` and `report.py` and finds their DAGs; reading them does no work."""
+    """Airflow 3 imports `sales.py` and `report.py` and finds their DAGs; reading does no work, neither starts by the clock."""
     for file, dag_id in ((FILE, DAG), (OTHER_FILE, OTHER)):
         try:
             found = judge.parse(file)
@@ -127,7 +127,10 @@ def test_loads(judge):
                 fail(expected=failed.failure.expected, seen=f"SubDagOperator is gone from Airflow 3: {failed.failure.seen}")
             raise
         expect(not found.work, expected=f"reading {file} does no work", seen=f"when it is read, it {', '.join(found.work)}")
-        judge.dag(file, dag_id)
+        dag = judge.dag(file, dag_id)
+        by_itself = dag.timetable == "NullTimetable" or ("Asset" in dag.timetable and dag.timetable != "AssetOrTimeSchedule")
+        seen = f"its schedule is {dag.schedule} ({dag.timetable}): a run then begins whether or not there is something to do"
+        expect(by_itself, expected=f"{dag_id} does not start by the clock", seen=seen)
 
 
 def test_has_groups(judge, tasks, sources):
