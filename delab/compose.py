@@ -213,7 +213,9 @@ class ComposeStack(LocalStack):
         self.create(POD, "base", entrypoint="/usr/bin/python3", command=command, ports=ports, volumes=volumes, hostname=POD)
 
     def create_box(self, name: str) -> Any:
-        """The container of a service: nothing runs in it yet."""
+        """The container of a service: nothing runs in it yet. Raises Blocked if there is no image for its kind."""
+        if (kind := self.nodes[name].kind) not in LIMITS:
+            raise Blocked(f"services of the kind {kind} do not run in containers yet", engine.INSTEAD)
         pod = self.find(POD)
         if pod is None or pod.status != "running":
             raise Blocked(f"the network of {name} is gone", self.repair_hint)
@@ -281,7 +283,8 @@ class ComposeStack(LocalStack):
                 self.renumber()
         wanted = self.supervised()
         for node in self:
-            if node in wanted or not node.service.started:  # the learner's own are made too: pg_ctl will look for them
+            # The learner's own are made too: pg_ctl will look for them. What runs in the learner's process has no image.
+            if node in wanted or (not node.service.started and self.nodes[node.name].kind in LIMITS):
                 self.box(node.name)
 
     def renumber(self) -> None:
