@@ -11,7 +11,7 @@ from rich.text import Text
 
 from delab import course, lab, packs, progress, report, templates, warehouse, workspace
 from delab.errors import LabError
-from delab.local import LocalStack
+from delab.local import LocalNode, LocalStack
 
 
 def stack_of(subject: lab.Lab) -> LocalStack:
@@ -30,8 +30,7 @@ def start(console: Console, subject: lab.Lab) -> None:
         with console.status(f"starting {', '.join(subject.about.services)}"):
             stack = stack_of(subject)
         for node in stack:
-            state = "ready on port" if node.service.started else "yours to make, on port"
-            console.print(f" {node.name}: {state} {node.endpoint.port}", style="green" if node.service.started else "")
+            console.print(f" {node.name}: {state_of(node)}", style="green" if node.service.started else "")
             if greeting := node.service.greeting(node.place):
                 console.print(Text(f"   {greeting}"), soft_wrap=True)
     told = f"{len(copied)} files of the starter are in" if copied else "your files are untouched in"
@@ -39,6 +38,13 @@ def start(console: Console, subject: lab.Lab) -> None:
     report.show_task(console, subject)
     console.print(f"\nThe whole story: labs/{subject.slug}/README.md", style="bold")
     console.print(f"Check your work: make verify-{subject.number}", style="bold")
+
+
+def state_of(node: LocalNode) -> str:
+    """What a lab that starts says of a service."""
+    if node.service.embedded:
+        return "starts in your own programs"
+    return f"{'ready' if node.service.started else 'yours to make,'} on port {node.endpoint.port}"
 
 
 def hint(console: Console, subject: lab.Lab, all_of_them: bool) -> None:

@@ -71,7 +71,8 @@ def status_row(subject: lab.Lab, node: LocalNode) -> tuple[str | Text, ...]:
     """One service: state, endpoint, proportional set size in MB."""
     found = node.process()
     if found is None:
-        state = Text("down", style="red") if node.service.started else Text("yours to start", style="bright_black")
+        idle = "in your own programs" if node.service.embedded else "yours to start"
+        state = Text("down", style="red") if node.service.started else Text(idle, style="bright_black")
         return str(subject.number), node.name, state, "", ""
     paused = node.paused()
     state = Text("paused" if paused else "not ready", style="yellow")

@@ -46,6 +46,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     folders: tuple[str, ...] = ()  # empty folders beside its data, each told to the learner's programs by its name in capitals
 
     packs: ClassVar[tuple[str, ...]] = ()  # packs of locked packages that it needs
+    embedded: ClassVar[bool] = False  # true: it runs in the learner's own programs, and nobody starts it
     as_person: ClassVar[bool] = False  # true: it runs as the person even if that is root
     created_stopped: ClassVar[bool] = False  # true: a template of its data needs no start (and it may not start alone)
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM

@@ -20,6 +20,7 @@ class Service(Base, frozen=True, kw_only=True):
 
     packs: ClassVar[tuple[str, ...]] = ("spark", "jdk")
     as_person: ClassVar[bool] = True
+    embedded: ClassVar[bool] = True
 
     def variables(self, place: Place) -> dict[str, str]:
         """JAVA_HOME, and Spark's settings as pyspark reads them: `local[2]`, an event log in SPARK_EVENTS, loopback only."""
