@@ -283,8 +283,8 @@ class ComposeStack(LocalStack):
                 self.renumber()
         wanted = self.supervised()
         for node in self:
-            # The learner's own are made too: pg_ctl will look for them. What runs in the learner's process has no image.
-            if node in wanted or (not node.service.started and self.nodes[node.name].kind in LIMITS):
+            # The learner's own are made too: pg_ctl will look for them.
+            if node in wanted or not (node.service.started or node.service.embedded):
                 self.box(node.name)
 
     def renumber(self) -> None:
