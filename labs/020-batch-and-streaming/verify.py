@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from delivery import PARTITIONS, TOPIC, counted, parts, records, start_of, write_file
+from prepare import PARTITIONS, TOPIC, counted, parts, records, start_of, write_file
 
 from delab import wait
 from delab.checks import Database, expect, fail, main
