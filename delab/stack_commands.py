@@ -1,15 +1,20 @@
 """`lab up`, `down`, `status`, `logs`: the services of all labs that have been started."""
 
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import course, files, lab, paths, process, templates
-from delab.errors import LabError
+from delab import course, files, lab, paths, process, templates, wait
+from delab.errors import LabError, Timeout
 from delab.local import LocalNode, LocalStack
+
+VERIFIER = "delab.verifier"  # part of a verifier's command
 
 
 def stacks() -> Iterator[tuple[lab.Lab, LocalStack]]:
@@ -34,6 +39,7 @@ def up(console: Console) -> None:
 
 def down(console: Console) -> None:
     """Stop every stack, then whatever else works in the runtime's folder."""
+    end_verifications()
     templates.repair()
     for subject, stack in stacks():
         stack.stop()
@@ -47,6 +53,22 @@ def down(console: Console) -> None:
     for lock in paths.runtime().glob("locks/*.lock"):
         lock.unlink(missing_ok=True)
     console.print("Nothing runs any more; data and your files are kept.")
+
+
+def end_verifications() -> None:
+    """End what verifies now, before its services: else it would take their end for the learner's doing."""
+    ours = {paths.runtime() / "runs", *(place / "scratch" for place in paths.places())}
+    found = [one for one in psutil.process_iter() if verifies(one, ours)]
+    process.send(found, signal.SIGTERM)
+    with suppress(Timeout):
+        wait.until(lambda: all(process.gone(one) for one in found), seconds=5, what="verifications to end")
+
+
+def verifies(one: psutil.Process, ours: set[Path]) -> bool:
+    """Whether a process is a verifier that owns something in these folders."""
+    with suppress(psutil.Error, OSError):
+        return VERIFIER in one.cmdline() and any(Path(file.path).parent in ours for file in one.open_files())
+    return False
 
 
 def status(console: Console) -> None:

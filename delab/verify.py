@@ -17,7 +17,9 @@ from delab import lab, paths, runtime, wait
 from delab.checks.result import Result, Verdict
 from delab.verifier import take
 
+OUTSIDE = "the verification was stopped from outside, as `lab down` does. "
 GRACE = 5  # seconds in which a verifier that is stopped says where it was
+OURS = "this is our fault, not yours: please report it; `lab doctor` rules out the machine"
 Heard = Callable[[dict[str, Any]], None]
 CONFIGURATION = Path(__file__).parent / "checks" / "verify.ini"
 UNUSED = [f"-pno:{name}" for name in ("cacheprovider", "doctest", "legacypath", "pytester", "unittest", "logging", "debugging")]
@@ -89,6 +91,8 @@ def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: f
     finally:
         for timer in (aborts, kills):
             timer.cancel()
+    if child.returncode == -signal.SIGTERM:
+        return OUTSIDE
     return f"the verifier was stopped by signal {-child.returncode}\n" if child.returncode < 0 else ""
 
 
@@ -107,7 +111,8 @@ def unjudged(result: Result) -> bool:
 
 def broken(subject: lab.Lab, said: str) -> Result:
     """The result of a verifier that gave none."""
-    verdict = Verdict.CANNOT_JUDGE
+    outside = said.startswith(OUTSIDE)
+    verdict = Verdict.BLOCKED if outside else Verdict.CANNOT_JUDGE
     return Result(
         lab=subject.number,
         slug=subject.slug,
@@ -119,6 +124,6 @@ def broken(subject: lab.Lab, said: str) -> Result:
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=0,
         checks=[],
-        reason=f"the verifier ended without a result; it printed:\n{said.strip()}",
-        fix="this is our fault, not yours: please report it; `lab doctor` rules out the machine",
+        reason=OUTSIDE.strip() if outside else f"the verifier ended without a result; it printed:\n{said.strip()}",
+        fix=f"make verify-{subject.number} again" if outside else OURS,
     )

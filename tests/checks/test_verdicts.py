@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from delab import lab, paths, process, templates, verify
+from delab import lab, paths, process, templates, verify, wait
 from delab.checks.result import Result, Verdict
 
 LOOP = "while True: pass"
@@ -182,14 +182,26 @@ def test_killing_the_command_ends_the_verifier_and_its_stack(place: Path) -> Non
     (work / "fill.py").write_text("import time; print('waiting', flush=True); time.sleep(600)")
     command = [sys.executable, "-m", "delab.cli", "verify", "902", "--work", str(work)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE)
-    from delab import wait
-
     wait.until(lambda: process.all_inside(paths.runtime() / "runs"), seconds=30, what="the learner's program to run")
     child.kill()
     child.communicate()
     wait.until(lambda: not process.all_inside(paths.runtime() / "runs"), seconds=10, what="the program to end")
     wait.until(lambda: not process.all_inside(*(at / "scratch" for at in paths.places())), seconds=10, what="the stack to end")
     wait.until(lambda: templates.repair() or nothing_left(), seconds=10, what="the verifier to end and give up its folders")
+
+
+def test_down_during_a_verification_blocks_it(place: Path) -> None:
+    work = place / "work"
+    shutil.copytree(lab.get(902).folder / "solution", work)
+    (work / "fill.py").write_text("import time; time.sleep(600)")
+    lab_command = [sys.executable, "-m", "delab"]
+    child = subprocess.Popen([*lab_command, "verify", "902", "--json", "--work", str(work)], stdout=subprocess.PIPE)
+    wait.until(lambda: process.all_inside(paths.runtime() / "runs"), seconds=30, what="the learner's program to run")
+    subprocess.run([*lab_command, "down"], check=True, stdout=subprocess.DEVNULL)
+    told = json.loads(child.communicate()[0])
+    assert (told["verdict"], child.returncode) == ("blocked", 3)
+    assert "lab down" in told["reason"]
+    assert nothing_left()
 
 
 def test_a_verifier_that_hangs_says_where(course: Path, place: Path) -> None:
