@@ -128,11 +128,16 @@ def ivy(place: Path, *arguments: str) -> None:
     (place / "settings.xml").write_text(SETTINGS)
     command = [str(java.program()), *java.trust(), "-cp", str(ivy_jar()), "org.apache.ivy.Main", "-settings", settings]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
-    problems = [line for line in done.stdout.splitlines() if "WARN" in line or "ERROR" in line or "FAILED" in line]
     if done.returncode:
-        said = "\n".join(problems[-8:] or [done.stderr.strip()[-500:]])
+        said = problems(done.stdout) or done.stderr.strip()[-500:]
         fix = "check the network; behind a proxy with its own certificate, SSL_CERT_FILE must name the bundle"
         raise Blocked(f"the jars could not be fetched:\n{said}", fix)
+
+
+def problems(said: str) -> str:
+    """What went wrong, of all that Ivy prints: the beginning of its summary, without rulers and empty lines."""
+    lines = [line.strip() for line in said.partition(":: problems summary ::")[2].splitlines()]
+    return "\n".join([line for line in lines if line.strip(":") and not line.startswith("::")][:8])
 
 
 def ivy_jar() -> Path:
