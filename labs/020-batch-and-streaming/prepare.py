@@ -17,6 +17,7 @@ TOPIC = "clicks"
 PARTITIONS, PARTS = 3, 5
 SCALE = 0.5  # half an hour of arrivals
 LATE, AGAIN = 12, 15  # clicks of the first part that come with the last; clicks that each later part brings again
+DELAYED = 12  # clicks of the first part's first window that arrive at its end
 COLUMNS = ("delivery_id", "event_id", "visitor_id", "event_time", "arrival_time", "action", "page_id", "amount")
 WINDOW = timedelta(minutes=5)
 WINDOWS = "(window_start timestamptz PRIMARY KEY, clicks bigint NOT NULL, amount numeric(14, 2) NOT NULL)"
@@ -30,7 +31,7 @@ def parts(seed):
     cut = [rows[start : start + size] for start in range(0, size * (PARTS - 1), size)] + [rows[size * (PARTS - 1) :]]
     late = set(chance.sample(range(size), LATE))
     held = [row for place, row in enumerate(cut[0]) if place in late]
-    cut[0] = [row for place, row in enumerate(cut[0]) if place not in late]
+    cut[0] = delayed(chance, [row for place, row in enumerate(cut[0]) if place not in late])
     number = max(row["delivery_id"] for row in rows)
     for place in range(1, PARTS):
         first, *_ = arrivals = [row["arrival_time"] for row in cut[place]]
@@ -40,6 +41,15 @@ def parts(seed):
             cut[place].append({**row, "delivery_id": number, "arrival_time": at})
         cut[place].sort(key=lambda row: row["arrival_time"])
     return cut
+
+
+def delayed(chance, rows):
+    """The same deliveries; some of the first window's clicks arrive with the last one, windows later."""
+    last = rows[-1]["arrival_time"]
+    early = [row["delivery_id"] for row in rows if start_of(row["event_time"]) == start_of(rows[0]["arrival_time"])]
+    chosen = set(chance.sample(early, min(DELAYED, len(early))))
+    changed = [{**row, "arrival_time": last} if row["delivery_id"] in chosen else row for row in rows]
+    return sorted(changed, key=lambda row: row["arrival_time"])
 
 
 def start_of(at):
