@@ -42,8 +42,7 @@ def audit_all(console: Console, chosen: Sequence[lab.Lab], *, jobs: int, repeat:
     began, problems, cases, left = time.monotonic(), 0, 0, [*chosen] * repeat
     audited = len(left)
     while left and time.monotonic() - began < minutes * 60:
-        with warehouse.shared() if "dbt" in left[0].packs() else nullcontext():
-            found, outcomes = audit(console, left.pop(0), jobs)
+        found, outcomes = audit(console, left.pop(0), jobs)
         problems, cases = problems + len(found), cases + len(outcomes)
     took, audited = time.monotonic() - began, audited - len(left)
     console.print(f"audit: {audited} labs, {cases} verifications in {took:.0f} s, {problems} problems", style="bold")
@@ -62,7 +61,8 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 3) -> tuple[list[str],
     if not problems:
         packs.ensure(subject.packs())
         packs.images(subject.services())
-        outcomes = judge_cases(subject, jobs)
+        with warehouse.shared() if "dbt" in subject.packs() else nullcontext():
+            outcomes = judge_cases(subject, jobs)
         problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
         problems += uncaught(subject, outcomes)
         console.print(table(subject, outcomes))
