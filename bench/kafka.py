@@ -1,6 +1,7 @@
 """Kafka against its bounds: the start against the bare JVM, memory, and our producer against the client it is written with.
 
-Run by `make bench`. Ours and the floor take turns, so that a machine whose speed drifts is fair to both.
+Run by `make bench`. Ours and the floor take turns, so that a machine whose speed drifts is fair to both. With confluent-kafka
+installed beside delab (`pip install --target FOLDER confluent-kafka`, PYTHONPATH=FOLDER) it also tells what that client would give.
 """
 
 import os
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 from table import Row, report
@@ -73,8 +75,8 @@ def bare(*, archive: bool) -> tuple[float, float]:
         return seconds, cpu
 
 
-def rates() -> tuple[float, float]:
-    """Messages a second: of our sender, which makes the clicks on the way; of the client alone, with the same made before."""
+def rates() -> tuple[float, float, float]:
+    """Messages a second: of our sender, which makes the clicks; of its client with the same made before; of librdkafka."""
     stack = templates.Scratch(PLAN)
     stack.start()
     servers = stack.environment()["KAFKA_BOOTSTRAP_SERVERS"]
@@ -88,13 +90,38 @@ def rates() -> tuple[float, float]:
             client.send("alone", key=message.key, value=message.value, timestamp_ms=message.at // 1000)
         client.flush()
 
+    def other() -> None:
+        for message in ready:
+            while True:
+                try:
+                    fast.produce("other", key=message.key, value=message.value, timestamp=message.at // 1000)
+                    break
+                except BufferError:
+                    fast.poll(0.01)
+        fast.flush()
+
+    fast, with_other = librdkafka(servers), []
     with_ours, without = [], []
     for _ in range(3):
         with_ours.append(timed(lambda: Sender(client, "ours").table(CLICKS, CLICKS.table("clicks"), WHAT, lambda *said: None)))
         without.append(timed(alone))
+        if fast:
+            with_other.append(timed(other))
     client.close()
     stack.destroy()
-    return len(ready) / statistics.median(with_ours), len(ready) / statistics.median(without)
+    best = len(ready) / statistics.median(with_other) if with_other else 0.0
+    return len(ready) / statistics.median(with_ours), len(ready) / statistics.median(without), best
+
+
+def librdkafka(servers: str) -> Any:
+    """confluent-kafka's producer with the settings of ours; None where it is not installed."""
+    try:
+        from confluent_kafka import Producer
+    except ImportError:
+        return None
+    return Producer(
+        {"bootstrap.servers": servers, "acks": "all", "enable.idempotence": True, "linger.ms": 20, "batch.size": 1 << 17}
+    )
 
 
 def main() -> int:
@@ -104,7 +131,8 @@ def main() -> int:
     ours()
     runs = [(ours(), bare(archive=True)) for _ in range(ROUNDS)]
     plain = statistics.median(bare(archive=False)[1] for _ in range(3))
-    sender, client = rates()
+    sender, client, best = rates()
+    told = f"; confluent-kafka: {best:,.0f}" if best else ""
     rows = [
         Row("start of a broker from its template, s", statistics.median(run[0] for run, _ in runs), 2.5),
         Row("the same / the bare JVM with the same settings", statistics.median(run[0] / floor[0] for run, floor in runs), 1.2),
@@ -114,7 +142,8 @@ def main() -> int:
         Row("clicks sent / client's rate with ready messages", sender / client, 0.8, least=True),
     ]
     shutil.rmtree(paths.runtime() / "templates" / PLAN.key(False))
-    return report(f"Kafka (median of {ROUNDS}, {os.cpu_count()} cores; clicks sent: {sender:,.0f} a second)", rows)
+    told = f"clicks a second: {sender:,.0f}; kafka-python alone: {client:,.0f}{told}"
+    return report(f"Kafka (median of {ROUNDS}, {os.cpu_count()} cores; {told})", rows)
 
 
 if __name__ == "__main__":
