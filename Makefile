@@ -51,5 +51,5 @@ test check:
 bench:
 	@scripts/bootstrap postgres dbt airflow dev && scripts/bench
 clean: down
-	@rm -rf .lab .venv .setup.lock
+	@rm -rf .lab .venv .venv-flink .setup.lock
 	@echo "removed the environment and the services' data; your files in work/ are kept"
