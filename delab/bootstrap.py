@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ VENV = ROOT / ".venv"
 STAMP = "delab.json"
 CORE = "core"
 APART = {"flink": ((3, 11), (3, 12))}  # packs with an environment of their own, and the Pythons that there are builds for
+OTHERWISE = "If the lab has a starter for Spark too, that one needs none of it."
 ROOM = 1_500_000_000  # bytes that an installation needs at the most
 VERSION = "0.1.0"
 
@@ -131,16 +133,17 @@ def installed_before(place: Path) -> dict[str, str]:
 def python_for(pack: str) -> str:
     """The Python for a pack's own environment: this one, or one on PATH that there are builds for."""
     oldest, newest = APART[pack]
+    names = [f"python3.{minor}" for minor in range(newest[1], oldest[1] - 1, -1)]
+    if sys.platform == "linux" and platform.machine() not in ("x86_64", "amd64"):
+        raise SetupError(f"The packages of {pack} have no build for Linux on {platform.machine()}.\n{OTHERWISE}")
     if oldest <= sys.version_info[:2] <= newest:
         return sys.executable
-    names = [f"python3.{minor}" for minor in range(newest[1], oldest[1] - 1, -1)]
-    if found := next(filter(None, map(shutil.which, names)), None):
+    if found := next((place for name in names if (place := shutil.which(name)) and version_of(place)), None):
         return found
+    mine, lacking = f"{sys.version_info[0]}.{sys.version_info[1]}", " and ".join(names)
     raise SetupError(
-        f"The packages of {pack} have no build for Python {sys.version_info[0]}.{sys.version_info[1]}, only for 3.11 and 3.12;"
-        " neither is on PATH.\n"
-        "What to do: install Python 3.12 beside this one and repeat (nothing else changes);"
-        " or take the lab's starter for Spark, if it has one."
+        f"The packages of {pack} have no build for Python {mine}; {lacking} are not on PATH.\n"
+        f"What to do: install {names[0]} beside this one and repeat (nothing else changes).\n{OTHERWISE}"
     )
 
 

@@ -7,6 +7,8 @@ packed into another jar (unpacked and parsed at each start), no connector, and s
 import hashlib
 import os
 import sys
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from delab import bootstrap, files, flink_checkpoints, jars, java, paths
@@ -100,6 +102,22 @@ def program(*memory: str, listing: str = "") -> list[str]:
     network = ["-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true"]
     quick = [*java.QUICK, "-Xss1m", "-XX:ReservedCodeCacheSize=96m"]
     return [str(java.program()), *shared, *memory, *quick, *modules(), *network]
+
+
+def classes(lists: Iterable[Path]) -> list[str]:
+    """What JVMs have listed, without what later ones could not find, and all of the connector's classes, whether met or not."""
+    lines = [line for path in lists if path.exists() for line in path.read_text().splitlines()]
+    kept = [line.partition(" id:")[0] for line in lines if not line.startswith("#") and " source: " not in line]
+    return list(dict.fromkeys([*kept, *connector_classes()]))
+
+
+def connector_classes() -> Iterator[str]:
+    """The classes of the Kafka connector and of the clients in it: no job of a rehearsal can load them without a broker."""
+    (jar,) = jars.folder(PACK).glob("*flink-sql-connector-kafka*.jar")
+    with zipfile.ZipFile(jar) as content:
+        for name in content.namelist():
+            if name.endswith(".class") and name.startswith("org/apache/flink/") and "module-info" not in name:
+                yield name.removesuffix(".class")
 
 
 def home(listing: str = "") -> Path:

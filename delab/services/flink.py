@@ -1,6 +1,8 @@
 """Apache Flink as a small session cluster: a JobManager and a TaskManager on loopback, to which programs submit their jobs."""
 
 import json
+import os
+import subprocess
 import sys
 import urllib.request
 from contextlib import suppress
@@ -9,7 +11,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from delab import files, flink, flink_main, process
+from delab import files, flink, flink_main, java, process, wait
+from delab.layout import Layout
+from delab.local import LocalStack
 from delab.runtime import Endpoint
 from delab.services.base import Place
 from delab.services.base import Service as Base
@@ -51,6 +55,23 @@ SETTINGS = {
     "web.refresh-interval": "1000",
     "metrics.fetcher.update-interval": "500",
 }
+JOB_SECONDS = 120  # for the job of a rehearsal
+REHEARSED = """
+from pyflink.table import EnvironmentSettings, TableEnvironment
+env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+env.get_config().set("execution.checkpointing.interval", "500 ms")
+kafka = "'connector'='kafka','topic'='a','properties.bootstrap.servers'='127.0.0.1:1','format'='json'"
+columns = "k INT, s STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND"
+env.execute_sql(f"CREATE TABLE a ({columns}) WITH ({kafka},'scan.startup.mode'='earliest-offset')")
+env.execute_sql(f"CREATE TABLE b (w TIMESTAMP(3), k INT, n BIGINT, s STRING) WITH ({kafka})")
+env.execute_sql(f"CREATE TABLE c ({columns}) WITH ('connector'='datagen','number-of-rows'='2000','rows-per-second'='1000')")
+env.execute_sql("CREATE TABLE d (w TIMESTAMP(3), k INT, n BIGINT, s STRING) WITH ('connector'='print')")
+window = "TUMBLE(TABLE {}, DESCRIPTOR(ts), INTERVAL '1' SECOND)"
+query = "INSERT INTO {} SELECT window_start, k % 3, COUNT(*), MAX(UPPER(s)) FROM " + window
+query += " WHERE k > 5 GROUP BY window_start, window_end, k % 3"
+env.explain_sql(query.format("b", "a"))
+env.execute_sql(query.format("d", "c")).wait()
+"""
 LOGGING = """rootLogger.level={level}
 rootLogger.appenderRef.out.ref=out
 appender.out.name=out
@@ -93,6 +114,7 @@ class Service(Base, frozen=True, kw_only=True):
     def before_start(self, place: Place) -> None:
         """End what is left of a cluster whose parent was killed, forget its working files, write the configuration of today."""
         process.kill(process.all_inside(place.folder))
+        self.archive()
         files.remove_tree(place.data / "tmp")
         for folder in (place.data / "tmp", configuration(place), *(place.folder / name for name in self.folders)):
             files.make_folder(folder)
@@ -138,7 +160,24 @@ class Service(Base, frozen=True, kw_only=True):
         """A JVM of the cluster."""
         logging = f"-Dlog4j.configurationFile=file:{configuration(place)}/log4j.properties"
         told = [f"-Dlab.role={role}", f"-Djava.io.tmpdir={place.data / 'tmp'}", logging]
-        return [*flink.program(*memory), *told, "-cp", flink.class_path(), entry, "--configDir", str(configuration(place))]
+        listing = self.listing(place, role)
+        return [
+            *flink.program(*memory, listing=listing),
+            *told,
+            "-cp",
+            flink.class_path(),
+            entry,
+            "--configDir",
+            str(configuration(place)),
+        ]
+
+    def archive(self) -> None:
+        """See that there is an archive of parsed classes."""
+        archived()
+
+    def listing(self, place: Place, role: str) -> str:
+        """The file in which a JVM lists the classes that it loads; empty: it does not."""
+        return ""
 
     def command(self, place: Place) -> list[str]:
         """One process that starts and watches both."""
@@ -178,6 +217,59 @@ class Service(Base, frozen=True, kw_only=True):
     def greeting(self, place: Place) -> str:
         """Where the user interface is."""
         return f"http://127.0.0.1:{place.port}  Flink's jobs, their checkpoints and watermarks"
+
+
+class Rehearsal(Service, frozen=True, kw_only=True):
+    """A cluster whose JVMs list the classes that they load, so that later ones find them in an archive."""
+
+    def archive(self) -> None:
+        """It needs none."""
+
+    def listing(self, place: Place, role: str) -> str:
+        """A list for each JVM."""
+        return str(place.folder / f"{role}.classes")
+
+
+def archived() -> None:
+    """Make the archive of parsed classes for this Java and this Flink, if there is none: by one start and one job, once.
+
+    LAB_ARCHIVES=no does without: for a state that lives shorter than the archive takes to make.
+    """
+    target = flink.archive()
+    if target.exists() or os.environ.get("LAB_ARCHIVES") == "no":
+        return
+    stack = LocalStack(target.stem, target.with_suffix(".new"), (Rehearsal(name="flink"),))
+    with stack.lock():
+        if target.exists():
+            return
+        print("preparing Flink for quick starts", file=sys.stderr)
+        stack.destroy()
+        try:
+            lists = rehearse(stack)
+            (stack.folder / "classes").write_text("\n".join(flink.classes(lists)))
+            java.write_archive(stack.folder / "classes", flink.class_path(), target)
+        finally:
+            stack.destroy()
+
+
+def rehearse(stack: LocalStack) -> list[Path]:
+    """One start of a cluster, and a job of a PyFlink program on it; the lists of classes that were loaded."""
+    node, service = stack["flink"], Rehearsal(name="flink")
+    files.make_folder(stack.folder)
+    stack.layout = Layout.choose((service,))
+    files.make_folder(node.place.folder)
+    service.create(node.place)
+    node.start()
+    home = flink.home(listing=service.listing(node.place, "client"))
+    told = {**os.environ, **service.variables(node.place), "FLINK_HOME": str(home)}
+    command = [str(flink.python()), "-c", REHEARSED]
+    try:
+        with suppress(subprocess.TimeoutExpired):  # an archive with less in it is one all the same
+            subprocess.run(command, env=told, capture_output=True, timeout=JOB_SECONDS * wait.scale(), check=False)
+    finally:
+        files.remove_tree(home)
+    node.stop()
+    return [Path(service.listing(node.place, role)) for role in ("jobmanager", "taskmanager", "client")]
 
 
 def configuration(place: Place) -> Path:
