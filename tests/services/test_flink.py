@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from delab import bootstrap, flink_checkpoints, process, templates, wait
+from delab import bootstrap, flink_checkpoints, packs, process, templates, wait
 from delab.checks import CheckFailed
 from delab.checks.flink import CLIENT, Flink
 from delab.checks.kafka import Kafka, Record
@@ -197,3 +197,17 @@ def test_only_complete_checkpoints_count(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (number, number))
     assert flink_checkpoints.latest(tmp_path) == tmp_path / "b" / "chk-1"
+
+
+def test_without_pyflink_a_lab_goes_on_and_the_service_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bootstrap, "place_of", lambda pack: tmp_path)
+    monkeypatch.setitem(bootstrap.APART, "flink", ((3, 97), (3, 98)))
+    assert not packs.needed("flink")
+    stack = templates.Scratch(templates.Plan("flink-missing", (make("flink", {"lazy": True}),)))
+    try:
+        stack.start()
+        assert "FLINK_PYTHON" not in stack.environment()
+        with pytest.raises(Blocked, match=r"no build for Python .*[\s\S]*install python3.98"):
+            stack["flink"].start()
+    finally:
+        stack.destroy()
