@@ -22,7 +22,7 @@ from typing import Any
 
 from delab import flink_checkpoints, wait
 from delab.checks.failing import fail
-from delab.checks.program import Program
+from delab.checks.program import Program, Run
 from delab.errors import Blocked, Timeout
 from delab.runtime import Stack
 from delab.services.flink import NO_PROXY, ask
@@ -114,7 +114,7 @@ class Flink:
                 run = alive.wait()
                 fail(
                     expected="a job that goes on running on the cluster, with its program waiting for it",
-                    seen=f"`{run.command}`: {run.ended}; {self.trouble() or run.last_words or 'it printed nothing'}",
+                    seen=f"`{run.command}`: {run.ended}; {self.trouble() or words(run) or 'it printed nothing'}",
                 )
 
         try:
@@ -249,6 +249,13 @@ class Flink:
         for job in self.jobs():
             if job.state not in ENDED:
                 self.cancel(job)
+
+
+def words(run: Run) -> str:
+    """Why a program ended: of Java's stack traces the first and the last cause, else its last words."""
+    lines = [line.strip() for line in run.err.splitlines()]
+    told = [line.removeprefix(": ") for line in lines if line.startswith((": ", "Caused by: "))]
+    return "; ".join(dict.fromkeys(line[:300] for line in (told[0], told[-1]))) if told else run.last_words
 
 
 def checkpoint(told: Any) -> Checkpoint | None:
