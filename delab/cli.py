@@ -226,9 +226,10 @@ def audit(
     minutes: Annotated[float, typer.Option(help="Begin no lab later; other labs come first with each commit.")] = inf,
 ) -> None:
     """Prove labs: the starter fails, every right answer passes, every wrong one is rejected by the check meant for it."""
-    from delab import auditing, rotation
+    from delab import auditing, projects, rotation
 
     chosen = [the_lab(value) for value in numbers] if numbers else labs.everything()
+    chosen = projects.runnable(console(), chosen)
     chosen = chosen if minutes == inf else rotation.order(chosen)
     raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat, minutes=minutes))
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from delab import course, lab, packs, progress, report, templates, warehouse, workspace
+from delab import course, lab, packs, progress, projects, report, templates, warehouse, workspace
 from delab.errors import LabError
 from delab.local import LocalNode, LocalStack
 
@@ -25,6 +25,8 @@ def stack_of(subject: lab.Lab) -> LocalStack:
 def start(console: Console, subject: lab.Lab) -> None:
     """Packs, services, data, the learner's folder; then the task and the next command."""
     packs.ensure(subject.packs())
+    if subject.about.images:
+        projects.images(subject)
     copied = workspace.prepare(subject)
     if subject.about.services:
         with console.status(f"starting {', '.join(subject.about.services)}"):

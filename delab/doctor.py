@@ -176,17 +176,17 @@ def java_runtime() -> Finding:
 
 
 def docker() -> Finding:
-    """Docker is not needed, unless LAB_RUNTIME asks for it."""
+    """Docker is not needed but for the labs about it, unless LAB_RUNTIME asks for it."""
     asked = runtime.chosen() == "compose"
     if not asked and not shutil.which("docker") and not engine.SOCKET.exists():
-        return Finding("Docker", "ok", "not there, and not needed")
+        return Finding("Docker", "ok", "not there: only the labs about Docker need it")
     if bootstrap.missing(("docker",)) and not asked:
-        return Finding("Docker", "ok", "the labs do not use it (LAB_RUNTIME=compose would)")
+        return Finding("Docker", "ok", "only the labs about Docker use it (and LAB_RUNTIME=compose)")
     try:
         about = engine.client().info()
     except Blocked as problem:
         return Finding("Docker", "wrong" if asked else "note", problem.message, problem.fix)
-    used = "the labs run on it" if asked else "the labs do not need it"
+    used = "the labs run on it" if asked else "only the labs about Docker need it"
     return Finding("Docker", "ok", f"engine {about['ServerVersion']}, {about['MemTotal'] / GB:.1f} GB of memory; {used}")
 
 

@@ -174,13 +174,17 @@ def there(tag: str, wanted: str) -> bool:
     return False
 
 
-def build(name: str, tag: str, wanted: str) -> None:
-    """Build one target of docker/Dockerfile. The certificates that SSL_CERT_FILE names are lent to the build, not kept."""
+def build(name: str, tag: str, wanted: str, folder: Path | None = None) -> None:
+    """Build one target of docker/Dockerfile, or a folder that has a Dockerfile.
+
+    The certificates that SSL_CERT_FILE names are lent to the build, not kept.
+    """
     print(f"building the image {tag} (once; minutes, if nothing of it is there)", file=sys.stderr)
     bundle = Path(os.environ.get("SSL_CERT_FILE", ""))
     lent = bundle if bundle.is_file() else ROOT / "docker" / "no-ca.pem"
-    command = ["docker", "build", "-q", "-f", "docker/Dockerfile", "--target", name, "--secret", f"id=ca,src={lent}"]
-    command += ["--label", f"{INPUTS}={wanted}", "-t", tag, "."]
+    target = ["-f", "docker/Dockerfile", "--target", name] if folder is None else []
+    command = ["docker", "build", "-q", *target, "--secret", f"id=ca,src={lent}"]
+    command += ["--label", f"{INPUTS}={wanted}", "-t", tag, str(folder or ".")]
     variables = {**os.environ, "DOCKER_BUILDKIT": "1"}
     try:
         done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)

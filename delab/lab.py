@@ -65,6 +65,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alternatives: tuple[Alternative, ...] = ()
     services: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     packs: tuple[str, ...] = ()  # beyond what the services need
+    images: tuple[str, ...] = ()  # targets of docker/Dockerfile: a lab with images is about Docker, and needs an engine
     seconds: int = 300  # our own time limit for a whole verification
 
 
@@ -101,7 +102,7 @@ class Lab(msgspec.Struct, frozen=True):
     def packs(self) -> tuple[str, ...]:
         """The packs of packages that it needs beyond the core."""
         needed = [pack for service in self.services() for pack in service.packs]
-        return tuple(dict.fromkeys([*needed, *self.about.packs]))
+        return tuple(dict.fromkeys([*needed, *self.about.packs, *(["docker"] if self.about.images else [])]))
 
     def check(self, name: str) -> Check:
         """What lab.toml says of a check. Raises KeyError for an unknown one."""

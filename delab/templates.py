@@ -288,6 +288,10 @@ def collect(*, everything: bool = False) -> None:
         from delab import engine
 
         engine.collect(everything=everything)
+    if any((paths.runtime() / "projects").glob("*.lock")):
+        from delab import projects
+
+        projects.sweep()
 
 
 def discard(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from delab import files, lab, packs, paths, progress
+from delab import files, lab, packs, paths, progress, projects
 from delab import verify as verifying
 from delab.checks.result import Result
 
@@ -23,6 +23,7 @@ def verify(terminal: Terminal, subject: lab.Lab, *, as_json: bool, junit: Path |
     """Verify, show, remember; returns the exit code."""
     packs.ensure(subject.packs())
     packs.images(subject.services())
+    projects.ahead(subject)
     show = (lambda _: None) if as_json else partial(show_check, terminal)
     result = verifying.run(subject, work=work, seed=seed, junit=junit, heard=show, meanwhile=None if as_json else terminal)
     if work is None:

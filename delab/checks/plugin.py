@@ -291,6 +291,18 @@ def stack(verification: Session, work: Work) -> templates.Scratch:
 
 
 @pytest.fixture(scope="session")
+def project(verification: Session) -> Iterator[Any]:
+    """For labs about Docker: the engine, and a project of this verification's own (delab.projects.Project)."""
+    from delab import projects
+
+    made = projects.begin(verification.lab)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
 def dbt(verification: Session, stack: templates.Scratch, work: Work) -> Any:
     """The dbt project that is handed in, on the lab's first PostgreSQL server: see delab.checks.dbt.Project."""
     from delab import warehouse

@@ -1,0 +1,8 @@
+"""Compute the table `daily` from `sales`, in one transaction, then end."""
+
+from shop import connect
+
+with connect() as session, session.cursor() as cursor:
+    cursor.execute("CREATE TABLE IF NOT EXISTS daily (day date, product text, quantity bigint, revenue numeric(14, 2))")
+    cursor.execute("DELETE FROM daily")
+    cursor.execute("INSERT INTO daily SELECT day, product, sum(quantity), sum(quantity * price) FROM sales GROUP BY day, product")
