@@ -60,7 +60,7 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 3) -> tuple[list[str],
     problems, outcomes = shape.problems(subject), []
     if not problems:
         packs.ensure(subject.packs())
-        packs.images(subject.services())
+        packs.images(subject.services(), lazy=True)
         with warehouse.shared() if "dbt" in subject.packs() else nullcontext():
             outcomes = judge_cases(subject, jobs)
         problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]

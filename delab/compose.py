@@ -61,7 +61,7 @@ class ContainerNode(LocalNode):
     @property
     def kind(self) -> str:
         """The kind of service, and so the image."""
-        return type(self.service).__module__.rpartition(".")[2]
+        return type(self.service).kind()
 
     def process(self) -> psutil.Process | None:
         """The main process as this machine sees it, whoever started it."""
@@ -103,7 +103,7 @@ class ContainerNode(LocalNode):
             process.send([found], self.service.stop_signal)
             self.thaw()
             process.stop(found, self.service.stop_signal, self.service.stop_seconds)
-        self.place.record.unlink(missing_ok=True)
+        self.end_rest()
 
     def kill(self) -> None:
         """Kill it and all below it, and see them gone."""
@@ -112,6 +112,12 @@ class ContainerNode(LocalNode):
             process.send(members, SIGKILL)
             self.thaw()
             process.kill(members)
+            self.end_rest()
+
+    def end_rest(self) -> None:
+        """End what a service forked while it was ended, and forget its number: another process may get it in a new container."""
+        process.kill([found for found in process.all_inside(self.place.folder) if number_inside(found)])
+        self.place.record.unlink(missing_ok=True)
 
     def pause(self) -> None:
         """Freeze the container; returns when the engine says that it is."""
