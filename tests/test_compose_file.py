@@ -1,6 +1,8 @@
 """docker-compose.yml, read as data: a test for each thing that people stumble over. No engine is needed."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,12 @@ def test_the_way_down_names_all_profiles() -> None:
         for line in path.read_text().splitlines():
             if "docker compose" in line and re.search(r"\bdown\b", line):
                 assert "--profile '*'" in line, f"{path.name}: {line}"
+
+
+def test_the_linter_finds_nothing() -> None:
+    linter = Path(sys.executable).with_name("compose-lint")
+    if not linter.exists():
+        pytest.skip("compose-lint is not installed")
+    options = ["--config", "docker/compose-lint.yml", "--strict-config", "--fail-on", "low", "--skip-suppressed"]
+    done = subprocess.run([linter, "check", "docker-compose.yml", *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
