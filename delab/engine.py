@@ -150,6 +150,7 @@ def inputs(name: str) -> str:
         *(ROOT / "requirements").rglob("*.lock"),
         ROOT / "delab/launch.py",
         ROOT / "delab/link.py",
+        ROOT / "delab/spark_connect.py",
     ]
     if name == "airflow":
         chosen += [*(ROOT / "delab").rglob("*.py")]

@@ -1,5 +1,8 @@
 """Each further kind of service in its container, where its image has been built (scripts/check-compose does)."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +11,7 @@ import pytest
 
 from delab import engine, process, templates, wait
 from delab.checks import Database
+from delab.checks.spark import events
 from delab.errors import Blocked
 from delab.services import make
 from delab.services.base import Service
@@ -33,7 +37,8 @@ def started(monkeypatch: pytest.MonkeyPatch, *services: Service) -> Iterator[Any
     """A scratch stack on containers, lazy services and all."""
     monkeypatch.setenv("LAB_RUNTIME", "compose")
     for one in services:
-        engine.image(one.kind())  # after a change of the files in it: not in the time for a start
+        if not one.embedded:
+            engine.image(one.kind())  # after a change of the files in it: not in the time for a start
     made = templates.scratch(templates.Plan("kinds", services))
     made.starts_lazy = True
     try:
@@ -82,3 +87,24 @@ def test_kafka_stops_dies_and_comes_back_with_its_messages(monkeypatch: pytest.M
         with KafkaConsumer("seen", bootstrap_servers=at, auto_offset_reset="earliest", consumer_timeout_ms=30000) as consumer:
             assert next(iter(consumer)).value == b"one"
         wait.until(stack["kafka"].ready, seconds=10, what="Kafka")
+
+
+@needs("spark")
+def test_spark_answers_and_runs_functions_of_this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    with started(monkeypatch, make("spark", {})) as stack:
+        code = (
+            "from pyspark.sql import SparkSession, functions as sf; spark = SparkSession.builder.getOrCreate(); "
+            "double = sf.udf(lambda x: x * 2, 'long'); print(spark.range(2, 3).select(double('id')).first()[0])"
+        )
+        variables = {**os.environ, **stack.environment()}
+        done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == "4", done.stderr[-2000:]
+        assert events(stack).queries
+        ends_and_comes_back(stack["spark"])
+
+
+@needs("base")
+def test_a_session_in_the_learners_program_needs_no_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    with started(monkeypatch, make("spark", {"kind": "spark_local"})) as stack:
+        assert {one.name.rpartition("-")[2] for one in engine.containers(stack.name)} == {"pod"}
+        assert "SPARK_EVENTS" in stack.environment()
