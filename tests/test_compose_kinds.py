@@ -5,11 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from delab import engine, process, templates, wait
+from delab import engine, process, python, templates, wait
 from delab.checks import Database
 from delab.checks.spark import events
 from delab.errors import Blocked
@@ -108,3 +109,13 @@ def test_a_session_in_the_learners_program_needs_no_container(monkeypatch: pytes
     with started(monkeypatch, make("spark", {"kind": "spark_local"})) as stack:
         assert {one.name.rpartition("-")[2] for one in engine.containers(stack.name)} == {"pod"}
         assert "SPARK_EVENTS" in stack.environment()
+
+
+def test_this_python_is_whole_without_its_environment() -> None:
+    """A container gets only these places, and none of this machine's links."""
+    code = "import sys, pyarrow; print(sys.version_info[:2])"
+    clean = {**python.variables(), "PATH": ""}
+    done = subprocess.run([python.program(), "-S", "-c", code], env=clean, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(sys.version_info[:2]), done.stderr
+    assert not any(path.is_symlink() for path in python.places()[:1])
+    assert Path(os.__file__).parent in python.places()
