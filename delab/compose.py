@@ -39,6 +39,7 @@ LIMITS = {
     POD: 96,
 }  # MiB, with what a scratch stack keeps in memory as files
 PROCESSES = 512
+JAVA = ("kafka", "spark")  # kinds whose libraries for compression are unpacked to /tmp and run there
 OWN_PYTHON = ("spark",)  # kinds that run functions of the person's Python, which only the same version can read
 IN_CONTAINERS = ("pg_ctl", "postgres")  # tools that start servers: run where the data's server runs
 TAKEN = ("port is already allocated", "address already in use")
@@ -271,6 +272,8 @@ class ComposeStack(LocalStack):
         }
         if name != POD:
             fixed["command"] = ["sleep", "infinity"]
+        if image in JAVA:
+            fixed["tmpfs"] = {"/tmp": "exec,size=128m,mode=1777"}  # noqa: S108
         with engine.explained(f"create a container for {name}"):
             return engine.client().containers.run(engine.image(image), **{**fixed, **options})
 

@@ -82,7 +82,7 @@ def test_kafka_stops_dies_and_comes_back_with_its_messages(monkeypatch: pytest.M
 
     with started(monkeypatch, make("kafka", {})) as stack:
         at = f"127.0.0.1:{stack['kafka'].endpoint.port}"
-        with KafkaProducer(bootstrap_servers=at) as producer:
+        with KafkaProducer(bootstrap_servers=at, compression_type="zstd") as producer:  # the broker unpacks it to check it
             producer.send("seen", b"one").get(timeout=30)
         ends_and_comes_back(stack["kafka"])
         with KafkaConsumer("seen", bootstrap_servers=at, auto_offset_reset="earliest", consumer_timeout_ms=30000) as consumer:
@@ -95,7 +95,8 @@ def test_spark_answers_and_runs_functions_of_this_python(monkeypatch: pytest.Mon
     with started(monkeypatch, make("spark", {})) as stack:
         code = (
             "from pyspark.sql import SparkSession, functions as sf; spark = SparkSession.builder.getOrCreate(); "
-            "double = sf.udf(lambda x: x * 2, 'long'); print(spark.range(2, 3).select(double('id')).first()[0])"
+            "double = sf.udf(lambda x: x * 2, 'long'); print(spark.range(2, 3).select(double('id')).first()[0]); "
+            f"spark.range(3).write.parquet('{stack['spark'].data}/out')"
         )
         variables = {**os.environ, **stack.environment()}
         done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
