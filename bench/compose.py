@@ -19,7 +19,7 @@ from table import Row, report
 ROOT = Path(__file__).parent.parent
 ROUNDS = int(os.environ.get("ROUNDS", "50"))
 PROFILES = ("postgres", "kafka", "airflow", "dbt", "spark")
-LONGEST = 4.0  # seconds after the first container at which one is killed at the latest
+LONGEST = 2.0  # seconds after the first container at which one is killed at the latest
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "B": 1}
 
 
