@@ -224,6 +224,7 @@ def audit(
     jobs: Annotated[int, typer.Option(help="How many verifications at once (most of one is waiting).")] = 3,
     repeat: Annotated[int, typer.Option(help="How many times.")] = 1,
     minutes: Annotated[float, typer.Option(help="Begin no lab later; other labs come first with each commit.")] = inf,
+    cut: Annotated[bool, typer.Option("--cut", help="With --minutes: begin no case later, either.")] = False,
 ) -> None:
     """Prove labs: the starter fails, every right answer passes, every wrong one is rejected by the check meant for it."""
     from delab import auditing, projects, rotation
@@ -231,7 +232,7 @@ def audit(
     chosen = [the_lab(value) for value in numbers] if numbers else labs.everything()
     chosen = projects.runnable(console(), chosen)
     chosen = chosen if minutes == inf else rotation.order(chosen)
-    raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat, minutes=minutes))
+    raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat, minutes=minutes, cut=cut))
 
 
 @app.command("new-lab", rich_help_panel=AUTHOR)

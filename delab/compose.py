@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from delab import engine, files, paths, process, wait
+from delab import engine, files, paths, process, python, wait
 from delab import postgres_programs as programs
 from delab.errors import Blocked
 from delab.layout import Layout
@@ -31,8 +31,16 @@ from delab.templates import Scratch
 POD = "pod"
 LIBRARY = "/usr/local/lib/delab"  # in every image
 PROGRAMS = "/opt/postgres/pginstall18/bin"
-LIMITS = {"postgres": 1024, "kafka": 1024, "airflow": 2560, POD: 96}  # MiB, with what a scratch stack keeps in memory as files
+LIMITS = {
+    "postgres": 1024,
+    "kafka": 1024,
+    "airflow": 2560,
+    "spark": 2560,
+    POD: 96,
+}  # MiB, with what a scratch stack keeps in memory as files
 PROCESSES = 512
+JAVA = ("kafka", "spark")  # kinds whose libraries for compression are unpacked to /tmp and run there
+OWN_PYTHON = ("spark",)  # kinds that run functions of the person's Python, which only the same version can read
 IN_CONTAINERS = ("pg_ctl", "postgres")  # tools that start servers: run where the data's server runs
 TAKEN = ("port is already allocated", "address already in use")
 
@@ -61,7 +69,7 @@ class ContainerNode(LocalNode):
     @property
     def kind(self) -> str:
         """The kind of service, and so the image."""
-        return type(self.service).__module__.rpartition(".")[2]
+        return type(self.service).kind()
 
     def process(self) -> psutil.Process | None:
         """The main process as this machine sees it, whoever started it."""
@@ -81,6 +89,9 @@ class ContainerNode(LocalNode):
         plan = {"record": str(place.record), "log": str(place.log), "cwd": str(place.folder), "umask": 0o077}
         command = [*launcher(plan), *map(self.translated, self.service.command(place))]
         variables = {key: self.translated(value) for key, value in self.service.environment(place).items()}
+        if self.kind in OWN_PYTHON:
+            variables |= python.variables()
+            self.stack.check_python(self.name)
         started = self.stack.execute(self.name, command, variables)
         recorded = partial(process.recorded, place.record)
         wait.until(lambda: recorded() or started.poll() is not None, seconds=10, what=f"{self.name} to be started")
@@ -103,7 +114,7 @@ class ContainerNode(LocalNode):
             process.send([found], self.service.stop_signal)
             self.thaw()
             process.stop(found, self.service.stop_signal, self.service.stop_seconds)
-        self.place.record.unlink(missing_ok=True)
+        self.end_rest()
 
     def kill(self) -> None:
         """Kill it and all below it, and see them gone."""
@@ -112,6 +123,12 @@ class ContainerNode(LocalNode):
             process.send(members, SIGKILL)
             self.thaw()
             process.kill(members)
+            self.end_rest()
+
+    def end_rest(self) -> None:
+        """End what a service forked while it was ended, and forget its number: another process may get it in a new container."""
+        process.kill([found for found in process.all_inside(self.place.folder) if number_inside(found)])
+        self.place.record.unlink(missing_ok=True)
 
     def pause(self) -> None:
         """Freeze the container; returns when the engine says that it is."""
@@ -220,7 +237,7 @@ class ComposeStack(LocalStack):
         if pod is None or pod.status != "running":
             raise Blocked(f"the network of {name} is gone", self.repair_hint)
         made = self.create(
-            name, self.nodes[name].kind, network_mode=f"container:{pod.id}", volumes=self.volumes(), user=self.person(name)
+            name, self.nodes[name].kind, network_mode=f"container:{pod.id}", volumes=self.volumes(name), user=self.person(name)
         )
         place = self.nodes[name].place
         if paths.service_user() and self.nodes[name].service.as_person:
@@ -255,13 +272,25 @@ class ComposeStack(LocalStack):
         }
         if name != POD:
             fixed["command"] = ["sleep", "infinity"]
+        if image in JAVA:
+            fixed["tmpfs"] = {"/tmp": "exec,size=128m,mode=1777"}  # noqa: S108
         with engine.explained(f"create a container for {name}"):
             return engine.client().containers.run(engine.image(image), **{**fixed, **options})
 
-    def volumes(self) -> dict[str, dict[str, str]]:
+    def check_python(self, name: str) -> None:
+        """See that the person's Python runs in a container. Raises Blocked."""
+        command, variables = [python.program(), "-c", "import ctypes, ssl, numpy, pyspark"], python.variables()
+        with engine.explained(f"look at Python in {name}"):
+            done = self.box(name).exec_run(command, environment=variables, user=self.person(name))
+        if done.exit_code:
+            said = done.output.decode(errors="replace").strip()[-300:]
+            raise Blocked(f"this Python ({python.program()}) does not run in the image of {name}: {said}", engine.INSTEAD)
+
+    def volumes(self, name: str) -> dict[str, dict[str, str]]:
         """What a service sees of this machine, each at its own path: the stack's folder, learners' files, the pass file."""
         shared = [self.folder, files.make_folder(paths.runtime() / "runs"), *([paths.work()] if paths.work().is_dir() else [])]
         read = [path for path in (programs.passfile(), paths.root() / "dags") if path.exists()]
+        read += python.places() if self.nodes[name].kind in OWN_PYTHON else []
         modes = {str(path): "rw" for path in shared} | {str(path): "ro" for path in read}
         return {path: {"bind": path, "mode": mode} for path, mode in modes.items()}
 
@@ -341,12 +370,14 @@ def launcher(plan: Mapping[str, Any]) -> list[str]:
 
 def installed(kind: str) -> list[tuple[str, str]]:
     """Where the programs of a kind of service are: on this machine, and in its image."""
-    from delab import jars, java
+    from delab import jars, java, spark
 
     if kind == "postgres":
         return [(str(programs.folder()), PROGRAMS)]
     if kind == "kafka":
         return [(str(java.home()), "/opt/java"), (str(jars.folder(kind)), f"/opt/jars/{kind}")]
+    if kind == "spark":
+        return [(str(java.home()), "/opt/java"), (str(spark.home()), "/opt/spark"), (sys.executable, python.program())]
     return [(sys.executable, "/opt/delab/bin/python")]
 
 

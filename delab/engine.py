@@ -1,4 +1,7 @@
-"""The Docker engine: reach it or say why not, build images, find and remove the containers of this checkout."""
+"""The Docker engine: reach it or say why not, build images, find and remove the containers of this checkout.
+
+`python -m delab.engine NAME …` builds the images of these kinds of service, where they are missing.
+"""
 
 import hashlib
 import os
@@ -6,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -147,6 +150,7 @@ def inputs(name: str) -> str:
         *(ROOT / "requirements").rglob("*.lock"),
         ROOT / "delab/launch.py",
         ROOT / "delab/link.py",
+        ROOT / "delab/spark_connect.py",
     ]
     if name == "airflow":
         chosen += [*(ROOT / "delab").rglob("*.py")]
@@ -163,6 +167,15 @@ def image(name: str) -> str:
             if not there(tag, wanted):  # else another command was quicker
                 build(name, tag, wanted)
     return tag
+
+
+def built(name: str) -> bool:
+    """Whether there is an image for a kind of service, be it of an earlier version, so that building it is quick."""
+    from docker.errors import ImageNotFound
+
+    with explained(f"look for the image of {name}"), suppress(ImageNotFound):
+        return bool(client().images.get(f"delab/{name}:latest"))
+    return False
 
 
 def there(tag: str, wanted: str) -> bool:
@@ -193,3 +206,18 @@ def build(name: str, tag: str, wanted: str, folder: Path | None = None) -> None:
     if done.returncode:
         fix = "repeat `docker compose build` to see all of it; without a registry, scripts/docker-here makes the base image"
         raise Blocked(f"the image {tag} could not be built: {done.stderr.strip()[-600:]}", fix)
+
+
+def main(names: Sequence[str]) -> int:
+    """Build images; returns 1, after the reason, if one could not be built."""
+    try:
+        for name in names:
+            print(image(name))
+    except Blocked as problem:
+        print(problem.message, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -17,14 +17,17 @@ def ensure(packs: Iterable[str]) -> None:
         raise Blocked(f"the packages for {', '.join(wanted)} could not be installed; the reason is above", "repeat the command")
 
 
-def images(services: Iterable[Service]) -> None:
-    """On the runtime with containers: build the images that are missing, now rather than in a verification's time."""
+def images(services: Iterable[Service], *, lazy: bool = False) -> None:
+    """On the runtime with containers: build the images that are missing, now rather than in a verification's time.
+
+    Those of services that only some checks start are left to them, unless `lazy`.
+    """
     if runtime.chosen() == "local":
         return
     from delab import engine
 
     with suppress(Blocked):  # the verification will say what is in the way, as a verdict
-        for name in ("base", *{type(one).__module__.rpartition(".")[2] for one in services if not one.lazy}):
+        for name in ("base", *{one.kind() for one in services if not one.embedded and (lazy or not one.lazy)}):
             engine.image(name)
 
 

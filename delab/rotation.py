@@ -1,7 +1,11 @@
-"""Which labs an audit takes first that has no time for all: what the last commit changed, then others with each commit."""
+"""Which labs an audit takes first that has no time for all: what the last commit changed, then others with each commit.
+
+`python -m delab.rotation KIND …` prints the labs that need services of these kinds and of no others.
+"""
 
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from delab import lab
@@ -22,3 +26,13 @@ def git(place: Path, *words: str) -> str:
         return subprocess.run(["git", *words], cwd=place, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def among(chosen: Sequence[lab.Lab], kinds: Set[str]) -> list[lab.Lab]:
+    """The labs that have services in processes of their own, all of these kinds."""
+    needed = {subject.slug: {one.kind() for one in subject.services() if not one.embedded} for subject in chosen}
+    return [subject for subject in chosen if needed[subject.slug] and needed[subject.slug] <= kinds]
+
+
+if __name__ == "__main__":
+    print(*(subject.number for subject in among(lab.everything(), {*sys.argv[1:]})), sep="\n")

@@ -153,3 +153,11 @@ def test_the_skeleton_is_accepted_once_it_is_filled_in(course: Path) -> None:
 def test_a_number_that_is_taken_is_refused(course: Path) -> None:
     with pytest.raises(LabError, match="lab 901 is there: 901-count-rows"):
         new_lab.create(901, "Again")
+
+
+def test_when_the_time_is_over_no_further_case_is_begun(folder: Path) -> None:
+    console = Console(record=True, width=80)
+    problems, outcomes = auditing.audit(console, lab.read(folder), until=0)
+    assert problems == []
+    assert [item.case.name for item in outcomes] == ["solution"]
+    assert f"{len([*auditing.cases_of(lab.read(folder))]) - 1} of " in console.export_text()

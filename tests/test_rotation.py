@@ -62,3 +62,12 @@ def test_no_lab_is_begun_when_the_time_is_over(labs: list[lab.Lab]) -> None:
     console = Console(record=True, width=80)
     assert auditing.audit_all(console, labs, jobs=1, repeat=1, minutes=0) == 0
     assert "not audited, since 0 minutes are over: lab audit 901 902 903" in console.export_text()
+
+
+def test_labs_are_found_by_the_kinds_of_their_services(labs: list[lab.Lab], course: Path) -> None:
+    other = course / "labs" / "903-c" / "lab.toml"
+    other.write_text(other.read_text() + '\n[services.warehouse]\nkind = "kafka"\n')
+    found = lab.everything()
+    kinds = {subject.number: {one.kind() for one in subject.services()} for subject in found}
+    assert numbers(rotation.among(found, {"postgres", "kafka"})) == [number for number, needed in kinds.items() if needed]
+    assert 903 not in numbers(rotation.among(found, {"postgres"}))

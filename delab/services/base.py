@@ -53,6 +53,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     start_seconds: ClassVar[float] = 30
     stop_seconds: ClassVar[float] = 15
 
+    @classmethod
+    def kind(cls) -> str:
+        """What it is called as a `kind`, and the image that it runs in: its module's name."""
+        return cls.__module__.rpartition(".")[2]
+
     def reaches(self) -> tuple[str, ...]:
         """The services (`name` or `name.port`) that it connects to, each through a link of its own that can be cut."""
         return ()

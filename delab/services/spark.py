@@ -4,9 +4,8 @@ import contextlib
 import os
 import socket
 import sys
-import uuid
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -18,7 +17,6 @@ from delab.services.base import Place
 from delab.services.base import Service as Base
 
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
-CALLS = "/spark.connect.SparkConnectService"
 USER = "delab"
 SECONDS = 5  # for one answer
 SETTINGS = {
@@ -77,7 +75,8 @@ class Service(Base, frozen=True, kw_only=True):
         files.remove_tree(place.data / "local")
         files.make_folder(place.data / "local")
         files.write_atomic(place.folder / "log4j2.properties", LOGGING.encode(), 0o644)
-        archived()
+        if not place.contained:  # an archive is for one Java, and the image has another
+            archived()
 
     def properties(self, place: Place) -> dict[str, str]:
         """Spark's configuration: all of it is on the command line, so nothing has to follow when a port moves."""
@@ -192,34 +191,7 @@ def select(port: int, query: str, *, operation: str = "", seconds: float = SECON
 
     It speaks the protocol itself: pyspark's client takes seconds to import.
     """
-    import grpc
+    from delab import spark_connect
 
-    session = str(uuid.uuid4())
-    user = field(1, USER)
-    asked = field(1, session) + field(2, user) + field(3, field(1, field(10, field(1, query))))
-    asked += field(6, operation) if operation else b""
-    how: dict[str, Any] = {
-        "timeout": seconds * wait.scale(),
-        "metadata": [("authorization", f"Bearer {secrets.password('spark')}")],
-    }
-    options = [("grpc.enable_http_proxy", 0)]
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-            for _ in channel.unary_stream(f"{CALLS}/ExecutePlan")(asked, **how):
-                pass
-            channel.unary_unary(f"{CALLS}/ReleaseSession")(field(1, session) + field(2, user), **how)
-    except grpc.RpcError:
-        return False
-    return True
-
-
-def field(number: int, value: str | bytes) -> bytes:
-    """A field of a Protocol Buffers message that has a length: a text, or a message."""
-    content = value.encode() if isinstance(value, str) else value
-    return bytes([number << 3 | 2]) + length(len(content)) + content
-
-
-def length(number: int) -> bytes:
-    """A number in groups of seven bits, the lowest first."""
-    low, high = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + length(high) if high else bytes([low])
+    address, token = f"127.0.0.1:{port}", secrets.password("spark")
+    return spark_connect.select(address, token, query, operation=operation, seconds=seconds * wait.scale())

@@ -14,7 +14,8 @@ from delab import process, spark, templates, wait
 from delab.checks.spark import events, read
 from delab.errors import Blocked
 from delab.services import make
-from delab.services.spark import length, select
+from delab.services.spark import select
+from delab.spark_connect import length
 
 ONE = templates.Plan("spark-one", (make("spark", {}),))
 LOCAL = templates.Plan("spark-local", (make("spark", {"kind": "spark_local"}),))
