@@ -114,6 +114,7 @@ def kills(chance: random.Random) -> list[Row]:
         if after.returncode:
             wrong.append(f"round {number}, {name} killed: the next verification: exit code {after.returncode}: {said[-800:]}")
         left += [f"round {number}: {one.name}" for one in engine.containers()]
+        print(f"{number + 1} of {ROUNDS}: {dict(seen)}, {len(wrong)} wrong, {len(left)} left", flush=True)
     left += [str(path) for place in paths.places() for path in place.glob("scratch/*")]
     print(dict(seen), *wrong, *left, sep="\n")
     failed = sum(count for what, count in seen.items() if what.endswith(": 1"))
