@@ -39,10 +39,12 @@ def healthy(profile: str) -> tuple[float, float]:
     """Seconds of a profile from images and no data to all healthy; then its memory at rest in MB. It is removed again."""
     compose("--profile", "*", "down", "--volumes")
     began = time.perf_counter()
-    compose("--profile", profile, "up", "--wait")
-    seconds = time.perf_counter() - began
-    used = sum(map(memory, compose("--profile", "*", "ps", "-q").split()))
-    compose("--profile", "*", "down", "--volumes")
+    try:
+        compose("--profile", profile, "up", "--wait")
+        seconds = time.perf_counter() - began
+        used = sum(map(memory, compose("--profile", "*", "ps", "-q").split()))
+    finally:
+        compose("--profile", "*", "down", "--volumes")
     return seconds, used / 1e6
 
 
