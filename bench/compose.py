@@ -39,10 +39,12 @@ def healthy(profile: str) -> tuple[float, float]:
     """Seconds of a profile from images and no data to all healthy; then its memory at rest in MB. It is removed again."""
     compose("--profile", "*", "down", "--volumes")
     began = time.perf_counter()
-    compose("--profile", profile, "up", "--wait")
-    seconds = time.perf_counter() - began
-    used = sum(map(memory, compose("--profile", "*", "ps", "-q").split()))
-    compose("--profile", "*", "down", "--volumes")
+    try:
+        compose("--profile", profile, "up", "--wait")
+        seconds = time.perf_counter() - began
+        used = sum(map(memory, compose("--profile", "*", "ps", "-q").split()))
+    finally:
+        compose("--profile", "*", "down", "--volumes")
     return seconds, used / 1e6
 
 
@@ -114,6 +116,7 @@ def kills(chance: random.Random) -> list[Row]:
         if after.returncode:
             wrong.append(f"round {number}, {name} killed: the next verification: exit code {after.returncode}: {said[-800:]}")
         left += [f"round {number}: {one.name}" for one in engine.containers()]
+        print(f"{number + 1} of {ROUNDS}: {dict(seen)}, {len(wrong)} wrong, {len(left)} left", flush=True)
     left += [str(path) for place in paths.places() for path in place.glob("scratch/*")]
     print(dict(seen), *wrong, *left, sep="\n")
     failed = sum(count for what, count in seen.items() if what.endswith(": 1"))

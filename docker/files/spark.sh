@@ -5,8 +5,9 @@ mkdir -p /data/local
 case $1 in
 connect)
   SPARK_CONNECT_AUTHENTICATE_TOKEN=$(cat /run/secrets/spark)
-  export SPARK_CONNECT_AUTHENTICATE_TOKEN
-  exec spark-submit --class org.apache.spark.sql.connect.service.SparkConnectServer --master 'local[2]' --driver-memory 768m \
+  SPARK_DAEMON_MEMORY=768m # Spark's launcher counts this server among the daemons
+  export SPARK_CONNECT_AUTHENTICATE_TOKEN SPARK_DAEMON_MEMORY
+  exec spark-submit --class org.apache.spark.sql.connect.service.SparkConnectServer --master 'local[2]' \
     --conf spark.connect.grpc.binding.address=0.0.0.0 --conf spark.connect.grpc.binding.port=15002
   ;;
 master) exec spark-class org.apache.spark.deploy.master.Master --host "$(hostname)" --port 7077 --webui-port 8080 ;;
