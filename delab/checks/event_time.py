@@ -24,6 +24,9 @@ Event = Mapping[str, Any]
 Windows = dict[datetime, list[Event]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MARGIN = timedelta(milliseconds=1)  # Flink's SQL completes a window with its last millisecond; Spark and DataStream after it
+    milliseconds=1
+)  # Flink's SQL completes a window with its last millisecond, its DataStream API and Spark after it
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -115,7 +118,7 @@ def judged(
             top = max(top, event[time])  # no engine is ahead of `top - delay` when it reads the event
             for start in starts(event[time], size, slide):
                 end = start + size + lateness
-                if end > top - delay:
+                if end > top - delay + MARGIN:
                     counted[start].append(event)
                 elif end <= surely:
                     late.append((event, start))

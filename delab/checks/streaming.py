@@ -22,7 +22,6 @@ import contextlib
 import json
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,6 +33,8 @@ import psutil
 from delab import process, wait
 from delab.checks.event_time import Event, portions
 from delab.checks.failing import fail
+from delab.checks.flink import ENDED, Flink
+from delab.checks.flink import Job as FlinkJob
 from delab.checks.kafka import Kafka, Record
 from delab.checks.program import Program, tail
 from delab.checks.work import Work
@@ -42,8 +43,6 @@ from delab.runtime import Stack
 
 FILES = "spark_job.py|flink_job.py"
 LIMITS: dict[str, Any] = {"seconds": 900, "memory": 8192, "file": 512, "output": 16}
-NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-LIVE = {"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "RECONCILING"}  # states of a Flink job that has not ended
 PATIENCE = 8  # seconds that `shows` waits for the truth before it sends rounds
 GRACE = 3  # seconds that it waits after the last round has shown its effect
 Step = tuple[Callable[[], object], Callable[[], object]]  # sends something; tells whether its effect is seen
@@ -89,8 +88,8 @@ class Job:
         self.stack, self.work, self.env = stack, work, dict(env or {})
         self.path = work.path(files)
         self.name, self.engine = self.path.name, "flink" if self.path.name.startswith("flink") else "spark"
+        self.flink = Flink(stack) if self.engine == "flink" else None
         self.program: Program | None = None
-        self.starts = 0
 
     def __enter__(self) -> "Job":
         return self
@@ -100,25 +99,20 @@ class Job:
             self.program.end()
 
     def start(self) -> None:
-        """Start it, or start it again after a kill: a Flink job then goes on from its last checkpoint, if there is one."""
-        if self.engine == "flink":
-            self.stack["flink"].start()
-        self.program = self.work.start_command(self.command(), env=self.env, **LIMITS)
-        self.starts += 1
-
-    def command(self) -> list[str]:
-        """Spark: a session in the program itself. Flink: a client that submits to the cluster."""
-        if self.engine == "spark":
-            return [sys.executable, str(self.path)]
-        again = self.starts and self.work.run_command(["flink-checkpoint"], seconds=30).code == 0
-        return ["flink-resume" if again else "flink-python", str(self.path)]
+        """Start it, or start it again: a Flink job then goes on from its last checkpoint, if there is one, as operators do it."""
+        resumed: Mapping[str, str] = {}
+        if self.flink:
+            self.flink.start()
+            resumed = self.flink.resumed() if self.flink.latest() else {}
+        command = ["flink-python" if self.flink else sys.executable, str(self.path)]
+        self.program = self.work.start_command(command, env={**self.env, **resumed}, **LIMITS)
 
     def kill(self) -> None:
         """SIGKILL all of it at once: the program with its JVM, and the cluster if it runs on one."""
         assert self.program
         members = self.members()
-        if self.engine == "flink":
-            self.stack["flink"].kill()
+        if self.flink:
+            self.flink.crash(self.program)
         self.program.end()
         process.kill(members)
 
@@ -131,28 +125,27 @@ class Job:
 
     def pause(self) -> None:
         """Freeze it: what it was doing stays half done."""
-        if self.engine == "flink":
-            self.stack["flink"].pause()
+        if self.flink:
+            self.flink.node.pause()
         elif members := self.members():
             process.pause(members[0])
 
     def resume(self) -> None:
         """Let it go on."""
-        if self.engine == "flink":
-            self.stack["flink"].resume()
+        if self.flink:
+            self.flink.node.resume()
         elif members := self.members():
             process.resume(members[0])
 
     def running(self) -> bool:
         """Whether it is at work: its program lives, or the job that it has submitted does."""
-        return self.program is not None and (self.program.running() or any(state in LIVE for state in self.states()))
+        if self.program is None:
+            return False
+        return self.program.running() or any(job.state not in ENDED for job in self.jobs())
 
-    def states(self) -> list[str]:
-        """The states of the jobs on the cluster, by its REST API; none for Spark."""
-        if self.engine == "spark" or not self.stack["flink"].alive():
-            return []
-        told = ask(self.stack["flink"].endpoint.port, "/jobs/overview")
-        return [str(job.get("state")) for job in told.get("jobs", [])]
+    def jobs(self) -> list[FlinkJob]:
+        """The jobs on the cluster; none for Spark, or while the cluster is down."""
+        return self.flink.jobs() if self.flink and self.flink.node.alive() else []
 
     def trouble(self) -> str:
         """What is wrong with it, for the end of a message: it has ended, or it complains. Empty if nothing is known."""
@@ -161,19 +154,14 @@ class Job:
         if not self.running():
             run = self.program.end()
             said = run.last_words or "it printed nothing"
-            return f"; {self.name} is not running: {run.ended}; its last words:\n{said}{self.failures()}"
+            return f"; {self.name} is not running: {run.ended}; its last words:\n{said}{self.flink_says()}"
         lines = [line for line in self.program.err.text().splitlines() if "ERROR" in line or "Exception" in line]
-        return f"; {self.name} runs, and complains:\n{tail(chr(10).join(lines))}" if lines else ""
+        return f"; {self.name} runs, and complains:\n{tail(chr(10).join(lines))}" if lines else self.flink_says()
 
-    def failures(self) -> str:
-        """Why the cluster says that jobs have failed."""
-        if self.engine == "spark" or not self.stack["flink"].alive():
-            return ""
-        port = self.stack["flink"].endpoint.port
-        jobs = ask(port, "/jobs/overview").get("jobs", [])
-        told = [ask(port, f"/jobs/{job['jid']}/exceptions") for job in jobs if job.get("state") == "FAILED"]
-        causes = [str(one.get("root-exception") or "") for one in told]
-        return "".join(f"\nFlink says:\n{reason(text)}" for text in causes if text)
+    def flink_says(self) -> str:
+        """Why the cluster says that a task has failed."""
+        said = self.flink.trouble() if self.flink and self.flink.node.alive() else ""
+        return f"\n{said}" if said else ""
 
     def until(self, condition: Callable[[], object], *, seconds: float, expected: str) -> None:
         """Wait until `condition` holds; fails the check if it does not, or the job ends before."""
@@ -193,13 +181,6 @@ class Job:
         with contextlib.suppress(Timeout):
             wait.until(lambda: right() or not self.running() or drain.over(), seconds=seconds, what="the results")
         return bool(right())
-
-
-def ask(port: int, path: str) -> dict[str, Any]:
-    """What Flink's REST API answers; empty if it does not."""
-    with contextlib.suppress(OSError, ValueError), NO_PROXY.open(f"http://127.0.0.1:{port}{path}", timeout=3) as answer:
-        return dict(json.load(answer))
-    return {}
 
 
 class Drain:
@@ -226,11 +207,6 @@ def wait_until_passed(seconds: float) -> Callable[[], bool]:
     """Tells whether so much time (times LAB_TIMEOUT_SCALE) has passed since."""
     end = time.monotonic() + seconds * wait.scale()
     return lambda: time.monotonic() >= end
-
-
-def reason(trace: str) -> str:
-    """The messages of a Java stack trace without its frames."""
-    return tail("\n".join(line for line in trace.splitlines() if line.strip() and not line.startswith(("\tat ", "\t..."))))
 
 
 def batches(folder: Path) -> dict[str, tuple[int, int]]:

@@ -64,7 +64,9 @@ def test_late_is_what_comes_after_its_window_was_complete_for_every_engine() -> 
 def test_an_event_can_be_late_for_some_of_its_sliding_windows() -> None:
     found = judged([[event(180)], [event(30)]], size=2 * MINUTE, slide=MINUTE, delay=MINUTE)
     assert [start for _, start in found.late] == [NOON - MINUTE, NOON]
-    found = judged([[event(179)], [event(30)]], size=2 * MINUTE, slide=MINUTE, delay=MINUTE)
+    with pytest.raises(AssertionError, match="left to chance"):
+        judged([[event(179.999)], [event(30)]], size=2 * MINUTE, slide=MINUTE, delay=MINUTE)
+    found = judged([[event(179.99)], [event(30)]], size=2 * MINUTE, slide=MINUTE, delay=MINUTE)
     assert [start for _, start in found.late] == [NOON - MINUTE]
     assert len(found.counted[NOON]) == 1
 
