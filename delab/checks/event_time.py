@@ -25,8 +25,6 @@ Windows = dict[datetime, list[Event]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MARGIN = timedelta(milliseconds=1)  # Flink's SQL completes a window with its last millisecond; Spark and DataStream after it
-    milliseconds=1
-)  # Flink's SQL completes a window with its last millisecond, its DataStream API and Spark after it
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
