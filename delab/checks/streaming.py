@@ -90,6 +90,7 @@ class Job:
         self.name, self.engine = self.path.name, "flink" if self.path.name.startswith("flink") else "spark"
         self.flink = Flink(stack) if self.engine == "flink" else None
         self.program: Program | None = None
+        self.helped = False  # whether the last `shows` has sent rounds
 
     def __enter__(self) -> "Job":
         return self
@@ -153,7 +154,7 @@ class Job:
             return ""
         if not self.running():
             run = self.program.end()
-            said = run.last_words or "it printed nothing"
+            said = tail(without_frames(run.err)) or run.last_words or "it printed nothing"
             return f"; {self.name} is not running: {run.ended}; its last words:\n{said}{self.flink_says()}"
         lines = [line for line in self.program.err.text().splitlines() if "ERROR" in line or "Exception" in line]
         return f"; {self.name} runs, and complains:\n{tail(chr(10).join(lines))}" if lines else self.flink_says()
@@ -175,12 +176,19 @@ class Job:
         """Wait until `right` holds; whether it does when the time, the job, or the patience of `rounds` is over.
 
         Each round sends events and tells whether their effect is seen. The effect of the last one must prove that what was sent
-        before has been dealt with for good, whatever the program is: then waiting longer changes nothing.
+        before has been dealt with for good, whatever the program is: then waiting longer changes nothing. `helped` says whether
+        rounds were sent: if they could complete what should have been complete without them, look again without rounds.
         """
         drain = Drain(rounds)
         with contextlib.suppress(Timeout):
             wait.until(lambda: right() or not self.running() or drain.over(), seconds=seconds, what="the results")
+        self.helped = drain.place >= 0
         return bool(right())
+
+
+def without_frames(text: str) -> str:
+    """What a program has printed without the frames of Java's stack traces."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith(("\tat ", "\t... ")))
 
 
 class Drain:

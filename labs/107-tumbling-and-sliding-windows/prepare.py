@@ -25,7 +25,7 @@ class Clicks:
     def __init__(self, seed):
         self.chance = random.Random(seed)
         self.now = datetime(2025, 3, 1, 7, tzinfo=UTC) + MINUTE * self.chance.randrange(60 * 24 * 200)
-        self.number = 0
+        self.first, self.number = self.now, 0
 
     def click(self, at, partition, arrival=None, action="view"):
         """One click; the device's clock and the collector's are both right."""
@@ -52,7 +52,8 @@ class Clicks:
                 at = begin + (at - begin) // MINUTE * MINUTE
             late = self.chance.choice((0, 0, 5, 50, 110)) * SECOND * self.chance.random()
             arrival = min(at + late, begin + minutes * MINUTE)
-            found.append(self.click(at, places[number % len(places)], arrival, self.chance.choice(ACTIONS)))
+            actions = ACTIONS if at >= self.first + MINUTE else ACTIONS[:-1]  # there are windows in which nothing is bought
+            found.append(self.click(at, places[number % len(places)], arrival, self.chance.choice(actions)))
         self.now = begin + minutes * MINUTE
         return sorted(found, key=lambda click: click["arrival_time"])
 

@@ -29,7 +29,7 @@ def main():
     """Two queries on the same clicks."""
     spark = SparkSession.builder.getOrCreate()
     minutes = sf.window("event_time", "1 minute")
-    write(clicks(spark).where("action = 'view'").groupBy(minutes, "page_id").agg(sf.count("*").alias("views")), "page_views")
+    write(clicks(spark).where("action = 'view'").groupBy(minutes, "page_id").agg(sf.count("*").alias("view_count")), "page_views")
     sliding = sf.window("event_time", "5 minutes", "1 minute")
     visitors = sf.size(sf.collect_set("visitor_id")).alias("visitors")
     revenue = sf.round(sf.coalesce(sf.sum("amount"), sf.lit(0.0)), 2).alias("revenue")

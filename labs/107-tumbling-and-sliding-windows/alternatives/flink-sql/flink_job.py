@@ -12,7 +12,7 @@ CREATE TABLE clicks (
   WATERMARK FOR event_time AS event_time - INTERVAL '2' MINUTE
 ) WITH ({KAFKA}, {JSON}, 'topic' = 'clicks', 'scan.startup.mode' = 'earliest-offset')"""
 SINK = "window_start TIMESTAMP(3), window_end TIMESTAMP(3)"
-PAGE_VIEWS = f"CREATE TABLE page_views ({SINK}, page_id BIGINT, views BIGINT) WITH ({KAFKA}, {JSON}, 'topic' = 'page_views')"
+PAGE_VIEWS = f"CREATE TABLE page_views ({SINK}, page_id BIGINT, view_count BIGINT) WITH ({KAFKA}, {JSON}, 'topic' = 'page_views')"
 ACTIVITY = f"CREATE TABLE activity ({SINK}, visitors BIGINT, revenue DOUBLE) WITH ({KAFKA}, {JSON}, 'topic' = 'activity')"
 TUMBLING = """
 INSERT INTO page_views
