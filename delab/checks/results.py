@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from delab import wait
@@ -73,7 +73,7 @@ def row(value: bytes, columns: Mapping[str, Column], topic: str) -> dict[str, An
     for name, read in columns.items():
         try:
             found[name] = read(told[name])
-        except (ValueError, TypeError, InvalidOperation) as error:
+        except (ValueError, TypeError, ArithmeticError) as error:
             fail(expected=f"{name} in {topic} is {read.__doc__}", seen=f"{show(told[name])} in {show(value.decode())} ({error})")
     return found
 
