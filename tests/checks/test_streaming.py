@@ -61,7 +61,7 @@ def test_a_job_that_ends_is_told_by_its_last_words(tmp_path: Path) -> None:
     with job(tmp_path, "raise ValueError('no such topic\\n\\tat org.apache.Some(Some.java:1)')") as made:
         made.start()
         assert not made.shows(lambda: False, seconds=60)
-        with pytest.raises(CheckFailed, match=r"(?s)it has not come about; spark_job.py is not running.*ValueError: no such topic$"):
+        with pytest.raises(CheckFailed, match=r"(?s)spark_job.py is not running.*ValueError: no such topic$"):
             made.until(lambda: False, seconds=60, expected="an effect")
 
 
