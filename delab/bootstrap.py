@@ -147,6 +147,16 @@ def python_for(pack: str) -> str:
     )
 
 
+def obstacle(pack: str) -> str:
+    """Why a pack cannot be installed on this machine, and what to do; empty if it can."""
+    try:
+        if pack in APART:
+            python_for(pack)
+    except SetupError as error:
+        return str(error)
+    return ""
+
+
 def check_room() -> None:
     """Enough room on the disk, before anything is begun."""
     free = shutil.disk_usage(ROOT).free

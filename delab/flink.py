@@ -41,12 +41,19 @@ exec "$FLINK_PYTHON" "$@\"""",
 }
 
 
+def installed() -> bool:
+    """Whether there is an environment with PyFlink."""
+    return (bootstrap.place_of(PACK) / "bin" / "python").exists()
+
+
 def environment() -> Path:
-    """The environment with PyFlink. Raises Blocked if it is not installed."""
-    found = bootstrap.place_of(PACK)
-    if not (found / "bin" / "python").exists():
-        raise Blocked("PyFlink is not installed", "`lab start` installs it; or `scripts/bootstrap flink`")
-    return found
+    """The environment with PyFlink. Raises Blocked, with what to do, if it is not installed."""
+    if not installed():
+        obstacle = bootstrap.obstacle(PACK)
+        raise Blocked(
+            f"PyFlink is not installed. {obstacle}".strip(), "`lab start` installs it, where it can; or `scripts/bootstrap flink`"
+        )
+    return bootstrap.place_of(PACK)
 
 
 def python() -> Path:

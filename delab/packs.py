@@ -29,8 +29,11 @@ def images(services: Iterable[Service]) -> None:
 
 
 def needed(pack: str) -> bool:
-    """Whether this machine lacks what a pack brings: the compiler and Java are only for those that have none."""
-    own: dict[str, Callable[[], object]] = {"c": compiler.system, "jdk": java.system}
+    """Whether this machine lacks what a pack brings: the compiler and Java are only for those that have none.
+
+    Where there are no builds of Flink, labs go on without: its service says so when it is asked for.
+    """
+    own: dict[str, Callable[[], object]] = {"c": compiler.system, "jdk": java.system, "flink": lambda: bootstrap.obstacle("flink")}
     return pack not in own or not own[pack]()
 
 

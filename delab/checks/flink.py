@@ -22,13 +22,14 @@ from typing import Any
 
 from delab import flink_checkpoints, wait
 from delab.checks.failing import fail
-from delab.checks.program import Program
+from delab.checks.program import Program, Run
 from delab.errors import Blocked, Timeout
 from delab.runtime import Stack
 from delab.services.flink import NO_PROXY, ask
 
 CLIENT = {"seconds": 240, "memory": 8192, "file": 512}  # limits of a program with a JVM: address space, mostly never touched
 ENDED = ("FINISHED", "FAILED", "CANCELED", "SUSPENDED")
+NO_WATERMARK = -(1 << 62)  # less than any: Flink tells its smallest number while there is none
 SECONDS = 90  # until something has happened that takes the cluster and a client
 
 
@@ -113,7 +114,7 @@ class Flink:
                 run = alive.wait()
                 fail(
                     expected="a job that goes on running on the cluster, with its program waiting for it",
-                    seen=f"`{run.command}`: {run.ended}; {self.trouble() or run.last_words or 'it printed nothing'}",
+                    seen=f"`{run.command}`: {run.ended}; {self.trouble() or words(run) or 'it printed nothing'}",
                 )
 
         try:
@@ -151,23 +152,34 @@ class Flink:
         ]
 
     def watermarks(self, job: Job) -> dict[str, int]:
-        """The lowest watermark that each step has been given, by its name, in ms since 1970; steps that have none are left out."""
+        """How far each step has got in event time, by its name, in ms since 1970; steps without a watermark are left out.
+
+        It is the furthest of a step's operators, and the least of its tasks: a window's step may be told only of windows' ends, its
+        source knows better. As all metrics, it is told a second late, and not at the first question: wait for what you expect.
+        """
         found = {}
         for vertex in self.vertices(job):
-            told = [int(one["value"]) for one in self.get(f"/jobs/{job.id}/vertices/{vertex.id}/watermarks")]
-            if told and min(told) > -(1 << 62):
-                found[vertex.name] = min(told)
+            told = self.metrics(job, vertex, "currentOutputWatermark", "min") + self.metrics(
+                job, vertex, "currentInputWatermark", "min"
+            )
+            if told and max(told) > NO_WATERMARK:
+                found[vertex.name] = int(max(told))
         return found
 
     def metric(self, job: Job, vertex: Vertex, name: str) -> float:
-        """The sum over a step's tasks of a metric such as `numRecordsIn`; 0 while there is none yet.
+        """The sum over a step's tasks of a metric such as `numRecordsIn`; 0 while there is none yet (see `watermarks`).
 
-        A metric of one operator has a prefix (`Source__clicks.numLateRecordsDropped`): all that end in `.name` are summed.
+        One that only operators have, such as `numLateRecordsDropped`, is summed over these.
         """
+        return sum(self.metrics(job, vertex, name, "sum"))
+
+    def metrics(self, job: Job, vertex: Vertex, name: str, aggregate: str) -> list[float]:
+        """A metric of a step, or of each of its operators if the step has none of that name, over its tasks."""
         base = f"/jobs/{job.id}/vertices/{vertex.id}/subtasks/metrics"
-        wanted = [one["id"] for one in self.get(base) if one["id"] == name or one["id"].endswith(f".{name}")]
-        told = self.get(f"{base}?agg=sum&get={','.join(map(urllib.parse.quote, wanted))}") if wanted else []
-        return sum(float(one["sum"]) for one in told)
+        names = [one["id"] for one in self.get(base)]
+        wanted = [one for one in names if one == name] or [one for one in names if one.endswith(f".{name}")]
+        told = self.get(f"{base}?agg={aggregate}&get={','.join(map(urllib.parse.quote, wanted))}") if wanted else []
+        return [float(one[aggregate]) for one in told]
 
     def checkpoints(self, job: Job) -> Checkpoints:
         """What has become of a job's checkpoints."""
@@ -237,6 +249,13 @@ class Flink:
         for job in self.jobs():
             if job.state not in ENDED:
                 self.cancel(job)
+
+
+def words(run: Run) -> str:
+    """Why a program ended: of Java's stack traces the first and the last cause, else its last words."""
+    lines = [line.strip() for line in run.err.splitlines()]
+    told = [line.removeprefix(": ") for line in lines if line.startswith((": ", "Caused by: "))]
+    return "; ".join(dict.fromkeys(line[:300] for line in (told[0], told[-1]))) if told else run.last_words
 
 
 def checkpoint(told: Any) -> Checkpoint | None:

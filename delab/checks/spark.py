@@ -39,6 +39,7 @@ class Task:
     written_records: int
     input_records: int  # from files or caches
     spilled: int
+    result_bytes: int = 0  # sent to the driver, with some 2 KB of metrics
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ class Stage:
     def written(self) -> int:
         """Records that the stage wrote for shuffles."""
         return sum(task.written_records for task in self.tasks)
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes that the stage wrote for shuffles, compressed: what an RDD of PySpark sent."""
+        return sum(task.written_bytes for task in self.tasks)
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes that the stage's tasks sent to the driver: what collect() brings there."""
+        return sum(task.result_bytes for task in self.tasks)
 
 
 @dataclass(frozen=True)
@@ -216,6 +227,7 @@ def task(event: Mapping[str, Any]) -> Task:
         written_records=written.get("Shuffle Records Written", 0),
         input_records=metrics.get("Input Metrics", {}).get("Records Read", 0),
         spilled=metrics.get("Memory Bytes Spilled", 0) + metrics.get("Disk Bytes Spilled", 0),
+        result_bytes=metrics.get("Result Size", 0),
     )
 
 

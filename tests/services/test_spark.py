@@ -103,7 +103,8 @@ def test_a_session_in_a_program_of_its_own() -> None:
         assert run(CLASSIC, stack).strip() == "[(0, 300), (1, 300), (2, 300)] local[2]"
         first, second = read(Path(stack.environment()["SPARK_EVENTS"])).jobs(group="counted")[0].stages
         assert first.written == sum(second.read) == 6  # PySpark sends batches: from each of three tasks one to each of two
-        assert sum(task.read_bytes for task in second.tasks) > 0
+        assert first.written_bytes == sum(task.read_bytes for task in second.tasks) > 0
+        assert second.result_bytes > 0
         assert len(second.tasks) == 2
     finally:
         stack.destroy()
@@ -115,6 +116,24 @@ def test_half_a_line_is_left_out(tmp_path: Path) -> None:
     (job,) = read(tmp_path).jobs(group="x")
     assert not job.succeeded
     assert job.stages == ()
+
+
+def test_bytes_of_a_stage_are_those_of_its_tasks(tmp_path: Path) -> None:
+    def ended(partition: int, written: int, result: int) -> dict[str, object]:
+        about = {"Partition ID": partition, "Index": partition, "Launch Time": 0, "Finish Time": 1000}
+        metrics = {"Result Size": result, "Shuffle Write Metrics": {"Shuffle Bytes Written": written, "Shuffle Records Written": 1}}
+        common = {"Stage ID": 0, "Stage Attempt ID": 0, "Task End Reason": {"Reason": "Success"}}
+        return {"Event": "SparkListenerTaskEnd", **common, "Task Info": about, "Task Metrics": metrics}
+
+    stage = {"Stage ID": 0, "Stage Attempt ID": 0, "Stage Name": "reduceByKey"}
+    told = [
+        {"Event": "SparkListenerJobStart", "Job ID": 0, "Stage IDs": [0], "Properties": {}},
+        *(ended(partition, 100 + partition, 2000) for partition in range(3)),
+        {"Event": "SparkListenerStageCompleted", "Stage Info": stage},
+    ]
+    (tmp_path / "app").write_text("\n".join(json.dumps(event) for event in told))
+    (found,) = read(tmp_path).stages()
+    assert (found.written_bytes, found.result_bytes, found.written) == (303, 6000, 3)
 
 
 def test_lengths_are_written_in_groups_of_seven_bits() -> None:
