@@ -20,13 +20,16 @@ before them has been dealt with.
 
 import contextlib
 import json
+import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 
@@ -43,17 +46,25 @@ from delab.runtime import Stack
 
 FILES = "spark_job.py|flink_job.py"
 LIMITS: dict[str, Any] = {"seconds": 900, "memory": 8192, "file": 512, "output": 16}
+CAUSE = re.compile(r"^Caused by:|\w(Exception|Error)\b|\[[A-Z_.]{6,}\]")
 PATIENCE = 8  # seconds that `shows` waits for the truth before it sends rounds
+READ = 30  # seconds that the job may take to read what was sent, before more is sent anyway
+CHECKPOINT = 15  # seconds that it may take to complete a checkpoint, before it is killed anyway
 GRACE = 3  # seconds that it waits after the last round has shown its effect
 Step = tuple[Callable[[], object], Callable[[], object]]  # sends something; tells whether its effect is seen
 
 
 class Feed:
-    """Sends events to a topic as JSON and remembers them. `partition` of an event is where it goes, and not sent."""
+    """Sends events to a topic as JSON and remembers them. `partition` of an event is where it goes, and not sent.
 
-    def __init__(self, kafka: Kafka, topic: str, *, delay: timedelta, partitions: int = 1) -> None:
-        self.kafka, self.topic, self.delay, self.partitions = kafka, topic, delay, partitions
+    Once `job` is set, a portion is sent only when the job has read those before (see `Job.has_read`).
+    """
+
+    def __init__(self, kafka: Kafka, topic: str, *, delay: timedelta) -> None:
+        self.kafka, self.topic, self.delay = kafka, topic, delay
         self.phases: list[list[Event]] = []
+        self.ends: Counter[int] = Counter()  # messages sent to each partition, which was empty
+        self.job: Job | None = None
 
     @property
     def sent(self) -> list[Event]:
@@ -63,8 +74,16 @@ class Feed:
     def send(self, events: Iterable[Event]) -> None:
         """Send a phase, in portions of which each is acknowledged before the next (see delab.checks.event_time)."""
         phase = list(events)
-        self.kafka.send_in_turn(self.topic, (map(message, portion) for portion in portions(phase, self.delay)))
+        self.kafka.send_in_turn(self.topic, self.turns(phase))
         self.phases.append(phase)
+
+    def turns(self, phase: Iterable[Event]) -> Iterator[list[Record]]:
+        """The portions as messages, each when it is its turn."""
+        for portion in portions(phase, self.delay):
+            if self.job:
+                self.job.wait_read(self.topic, self.ends)
+            self.ends.update(event.get("partition", 0) for event in portion)
+            yield [message(event) for event in portion]
 
 
 def message(event: Event) -> Record:
@@ -154,7 +173,7 @@ class Job:
             return ""
         if not self.running():
             run = self.program.end()
-            said = tail(without_frames(run.err)) or run.last_words or "it printed nothing"
+            said = causes(run.err) or tail(without_frames(run.err)) or run.last_words or "it printed nothing"
             return f"; {self.name} is not running: {run.ended}; its last words:\n{said}{self.flink_says()}"
         lines = [line for line in self.program.err.text().splitlines() if "ERROR" in line or "Exception" in line]
         return f"; {self.name} runs, and complains:\n{tail(chr(10).join(lines))}" if lines else self.flink_says()
@@ -163,6 +182,54 @@ class Job:
         """Why the cluster says that a task has failed."""
         said = self.flink.trouble() if self.flink and self.flink.node.alive() else ""
         return f"\n{said}" if said else ""
+
+    def wait_read(self, topic: str, ends: Mapping[int, int]) -> None:
+        """Wait until it has read so many messages of each partition, or has ended, or the patience is over."""
+        with contextlib.suppress(Timeout):
+            wait.until(lambda: self.has_read(topic, ends) or not self.running(), seconds=READ, what="the job to read")
+
+    def has_read(self, topic: str, ends: Mapping[int, int]) -> bool:
+        """Whether it has read so many messages of each partition, by Flink's metrics; for Spark we need not know.
+
+        A Flink job that starts slowly, or has had nothing to read for a while, takes partitions for idle and lets those that it
+        reads first move time on alone: what the others hold would be late. So nothing much newer is sent before it has read them.
+        After a start, send something to each partition: one that it need not read on has no such metric.
+        """
+        if not self.flink:
+            return True
+        found = [self.offsets(job, topic) for job in self.jobs() if job.state not in ENDED]
+        return any(all(offsets.get(place, -1) >= end - 1 for place, end in ends.items()) for offsets in found)
+
+    def offsets(self, job: FlinkJob, topic: str) -> dict[int, int]:
+        """The offsets that a job's sources have read last, by partition; the lowest if several sources read it."""
+        assert self.flink
+        found: dict[int, int] = {}
+        for vertex in self.flink.vertices(job):
+            base = f"/jobs/{job.id}/vertices/{vertex.id}/subtasks/metrics"
+            names = [str(one["id"]) for one in self.flink.get(base)]
+            offset_of = re.compile(rf"topic\.{re.escape(topic)}\.partition\.(\d+)\.currentOffset$")
+            wanted = {name: int(told[1]) for name in names if (told := offset_of.search(name))}
+            asked = f"{base}?agg=max&get={','.join(map(quote, wanted))}"
+            for one in self.flink.get(asked) if wanted else []:
+                place, offset = wanted[str(one["id"])], int(float(one["max"]))
+                found[place] = min(offset, found.get(place, offset))
+        return found
+
+    def wait_checkpoint(self) -> None:
+        """Let a Flink job complete a checkpoint that begins from now on, if it does so in good time; Spark has one with each batch.
+
+        What a restart reads again is then what is sent from now on. Without it, that may be wider than the delay: see `has_read`.
+        """
+        began = time.time() * 1000
+        with contextlib.suppress(Timeout):
+            wait.until(lambda: not self.flink or self.checkpointed() >= began, seconds=CHECKPOINT, what="a checkpoint")
+
+    def checkpointed(self) -> float:
+        """When the latest complete checkpoint of the jobs that run was begun, in ms since 1970; 0 without one."""
+        assert self.flink
+        told = [self.flink.get(f"/jobs/{job.id}/checkpoints") for job in self.jobs() if job.state not in ENDED]
+        latest = [(one.get("latest") or {}).get("completed") or {} for one in told]
+        return max((float(one.get("trigger_timestamp", 0)) for one in latest), default=0)
 
     def until(self, condition: Callable[[], object], *, seconds: float, expected: str) -> None:
         """Wait until `condition` holds; fails the check if it does not, or the job ends before."""
@@ -189,6 +256,12 @@ class Job:
 def without_frames(text: str) -> str:
     """What a program has printed without the frames of Java's stack traces."""
     return "\n".join(line for line in text.splitlines() if not line.startswith(("\tat ", "\t... ")))
+
+
+def causes(text: str) -> str:
+    """The last lines that name an exception, if it is one of Java's: the plan that Spark prints behind it says less."""
+    named = [line for line in without_frames(text).splitlines() if CAUSE.search(line)]
+    return tail("\n".join(named[-6:])) if "\tat " in text or "[STREAM_FAILED]" in text else ""
 
 
 class Drain:

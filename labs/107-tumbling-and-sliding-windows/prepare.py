@@ -43,14 +43,14 @@ class Clicks:
         }
 
     def some(self, minutes, partitions=range(PARTITIONS)):
-        """The clicks of some minutes, as they arrive: up to 110 seconds late, some on the first instant of a minute."""
+        """The clicks of some minutes, as they arrive: up to 40 seconds late, some on the first instant of a minute."""
         begin, places = self.now, list(partitions)
         found = []
         for number in range(round(minutes * EACH_MINUTE)):
             at = begin + self.chance.randrange(round(minutes * 60_000)) * MS
             if number % 7 == 0:
                 at = begin + (at - begin) // MINUTE * MINUTE
-            late = self.chance.choice((0, 0, 5, 50, 110)) * SECOND * self.chance.random()
+            late = self.chance.choice((0, 0, 5, 20, 40)) * SECOND * self.chance.random()
             arrival = min(at + late, begin + minutes * MINUTE)
             actions = ACTIONS if at >= self.first + MINUTE else ACTIONS[:-1]  # there are windows in which nothing is bought
             found.append(self.click(at, places[number % len(places)], arrival, self.chance.choice(actions)))
@@ -93,4 +93,4 @@ def prepare(stack, seed):
         kafka.create(topic)
     if seed == LIVE_SEED:
         clicks = Clicks(seed)
-        Feed(kafka, CLICKS, delay=DELAY, partitions=PARTITIONS).send([*clicks.some(30), *clicks.close()])
+        Feed(kafka, CLICKS, delay=DELAY).send([*clicks.some(30), *clicks.close()])
