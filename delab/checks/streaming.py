@@ -87,10 +87,9 @@ class Feed:
 
 
 def message(event: Event) -> Record:
-    """An event as a message; the time at which it arrived, if it has one, is the message's timestamp."""
+    """An event as a message. Its timestamp is the moment of sending: one of last year's would be deleted by the topic's retention."""
     value = json.dumps({name: plain(value) for name, value in event.items() if name != "partition"}).encode()
-    arrived = event.get("arrival_time")
-    return Record(value, at=int(arrived.timestamp() * 1000) if arrived else 0, partition=event.get("partition", 0))
+    return Record(value, partition=event.get("partition", 0))
 
 
 def plain(value: Any) -> Any:
