@@ -87,7 +87,7 @@ class Feed:
 
 
 def message(event: Event) -> Record:
-    """An event as a message. Its timestamp is the moment of sending: one of last year's would be deleted by the topic's retention."""
+    """An event as a message. Its timestamp is the moment of sending: a topic's retention would delete one of last year's."""
     value = json.dumps({name: plain(value) for name, value in event.items() if name != "partition"}).encode()
     return Record(value, partition=event.get("partition", 0))
 
