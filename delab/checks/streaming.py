@@ -47,7 +47,7 @@ from delab.runtime import Stack
 FILES = "spark_job.py|flink_job.py"
 LIMITS: dict[str, Any] = {"seconds": 900, "memory": 8192, "file": 512, "output": 16}
 CAUSE = re.compile(r"^Caused by:|\w(Exception|Error)\b|\[[A-Z_.]{6,}\]")
-PATIENCE = 8  # seconds that `shows` waits for the truth before it sends rounds
+PATIENCE, START_PATIENCE = 8, 25  # seconds that `shows` waits for the truth before it sends rounds; the same while a job starts
 READ = 30  # seconds that the job may take to read what was sent, before more is sent anyway
 CHECKPOINT = 15  # seconds that it may take to complete a checkpoint, before it is killed anyway
 GRACE = 3  # seconds that it waits after the last round has shown its effect
@@ -238,14 +238,16 @@ class Job:
             limit = f"not within {seconds * wait.scale():.0f} s" if self.running() else "it has not come about"
             fail(expected=expected, seen=f"{limit}{self.trouble()}")
 
-    def shows(self, right: Callable[[], object], *, seconds: float, rounds: Sequence[Step] = ()) -> bool:
+    def shows(
+        self, right: Callable[[], object], *, seconds: float, rounds: Sequence[Step] = (), patience: float = PATIENCE
+    ) -> bool:
         """Wait until `right` holds; whether it does when the time, the job, or the patience of `rounds` is over.
 
         Each round sends events and tells whether their effect is seen. The effect of the last one must prove that what was sent
         before has been dealt with for good, whatever the program is: then waiting longer changes nothing. `helped` says whether
         rounds were sent: if they could complete what should have been complete without them, look again without rounds.
         """
-        drain = Drain(rounds)
+        drain = Drain(rounds, patience)
         with contextlib.suppress(Timeout):
             wait.until(lambda: right() or not self.running() or drain.over(), seconds=seconds, what="the results")
         self.helped = drain.place >= 0
@@ -266,9 +268,9 @@ def causes(text: str) -> str:
 class Drain:
     """Goes through rounds, one look at a time."""
 
-    def __init__(self, rounds: Sequence[Step]) -> None:
+    def __init__(self, rounds: Sequence[Step], patience: float) -> None:
         self.rounds, self.place = rounds, -1
-        self.pause = wait_until_passed(PATIENCE)
+        self.pause = wait_until_passed(patience)
 
     def over(self) -> bool:
         """Do what is next; whether all rounds have shown their effect, and a little time more has passed."""

@@ -26,7 +26,7 @@ from delab.checks import expect, fail, main
 from delab.checks.event_time import floor, judged, windowed
 from delab.checks.kafka import Kafka
 from delab.checks.results import Output, latest
-from delab.checks.streaming import Feed, Job
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that a complete window may take (half again as long as the task allows), and a start beside that
@@ -115,7 +115,7 @@ class Windows:
         self.wait(topics, seconds, self.rounds(partitions))
         if self.job.helped:  # clicks that are far newer may have completed what two minutes should have: see it without them
             self.send_closing(self.clicks.some(1, partitions), partitions, later=SECOND)
-            self.wait(topics, seconds, ())
+            self.wait(topics, SECONDS, ())
         for topic in topics:
             self.compare(topic, self.truth(topic), when)
 
@@ -127,7 +127,8 @@ class Windows:
         def right():
             return all(until_closed(self.table(topic), closed, LENGTH[topic]) == truth for topic, truth in truths.items())
 
-        return self.job.shows(right, seconds=seconds, rounds=rounds)
+        patience = START_PATIENCE if seconds > SECONDS else PATIENCE
+        return self.job.shows(right, seconds=seconds, rounds=rounds, patience=patience)
 
     def compare(self, topic, truth, when):
         """Fail unless a topic holds the truth; a mistake that can be recognised is named."""

@@ -66,15 +66,14 @@ def test_a_job_that_ends_is_told_by_its_last_words(tmp_path: Path) -> None:
 
 
 def test_waiting_ends_with_the_truth_or_with_the_last_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "PATIENCE", 0)
     monkeypatch.setattr(streaming, "GRACE", 0)
     sent: list[int] = []
     with job(tmp_path, FOREVER) as made:
         made.start()
-        assert made.shows(lambda: True, seconds=60, rounds=[(lambda: sent.append(0), lambda: True)])
+        assert made.shows(lambda: True, seconds=60, rounds=[(lambda: sent.append(0), lambda: True)], patience=0)
         assert not made.helped
         steps = [(lambda: sent.append(1), lambda: sent.count(1)), (lambda: sent.append(2), lambda: sent.count(2))]
-        assert not made.shows(lambda: False, seconds=600, rounds=steps)
+        assert not made.shows(lambda: False, seconds=600, rounds=steps, patience=0)
         assert made.helped
         assert sent == [1, 2]
 
