@@ -1,0 +1,23 @@
+"""Page views per minute and activity in the last five minutes, from the topic `clicks`: `flink-python flink_job.py`."""
+
+import os
+
+from pyflink.table import EnvironmentSettings, TableEnvironment
+
+KAFKA = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{os.environ['KAFKA_BOOTSTRAP_SERVERS']}'"
+JSON = "'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601'"  # times with T and Z
+BOUNDED = "'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'"
+CLICKS = f"""
+CREATE TABLE clicks (visitor_id BIGINT, event_time TIMESTAMP_LTZ(3), action STRING, page_id BIGINT, amount DOUBLE)
+WITH ({KAFKA}, {JSON}, 'topic' = 'clicks', {BOUNDED})"""
+
+
+def main():
+    """Show some clicks, and end. It should go on, and count them into `page_views` and `activity`."""
+    tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    tables.execute_sql(CLICKS)
+    tables.execute_sql("SELECT * FROM clicks LIMIT 10").print()
+
+
+if __name__ == "__main__":
+    main()
