@@ -101,7 +101,7 @@ def files(table: Path) -> set[str]:
 def group(leader: int) -> list[psutil.Process]:
     """The processes of a group."""
     found = []
-    for process in psutil.Process(leader).children(recursive=True) + [psutil.Process(leader)]:
+    for process in [psutil.Process(leader), *psutil.Process(leader).children(recursive=True)]:
         try:
             if os.getpgid(process.pid) == leader:
                 found.append(process)

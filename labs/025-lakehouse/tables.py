@@ -14,6 +14,8 @@ from delab.checks import fail, show
 
 COLUMNS = {key: kind for key, kind in feed.TYPES.items() if key != "op"} | {"deleted": arrow.bool_()}
 DAY = timedelta(days=1)
+KILLED = "part-00000-of-a-killed-writer.snappy.parquet"
+WRITTEN = "part-00000-being-written.snappy.parquet"
 
 
 def opened(path: Path, version: int | None = None) -> DeltaTable:
@@ -54,9 +56,7 @@ def actions(path: Path, number: int) -> list[dict[str, Any]]:
 
 def batch(changes: list[feed.Row]) -> arrow.Table:
     """Changes, as rows of the table."""
-    plain = [
-        {**{key: change[key] for key in COLUMNS if key != "deleted"}, "deleted": change["op"] == "delete"} for change in changes
-    ]
+    plain = [{**{key: change.get(key) for key in COLUMNS}, "deleted": change["op"] == "delete"} for change in changes]
     return arrow.Table.from_pylist(plain, schema=arrow.schema(list(COLUMNS.items())))
 
 
@@ -93,13 +93,9 @@ def aged(path: Path, source: feed.Feed, now: datetime) -> list[datetime]:
         write_deltalake(str(path), batch(changes), mode="append" if number in (0, 4) else "overwrite")
     for number, time in enumerate(times):
         backdate(path, number, time)
-    for name, time in (
-        ("part-00000-of-a-killed-writer.snappy.parquet", noon - 9 * DAY),
-        ("part-00000-being-written.snappy.parquet", now),
-    ):
-        orphan = path / name
-        orphan.write_bytes(b"PAR1")
-        os.utime(orphan, (time.timestamp(), time.timestamp()))
+    for name, time in ((KILLED, noon - 9 * DAY), (WRITTEN, now)):
+        (path / name).write_bytes(b"PAR1")
+        os.utime(path / name, (time.timestamp(), time.timestamp()))
     return times
 
 
@@ -108,9 +104,7 @@ def backdate(path: Path, number: int, time: datetime) -> None:
     at, lines = int(time.timestamp() * 1000), actions(path, number)
     for line in lines:
         if "commitInfo" in line:
-            line["commitInfo"] |= {"timestamp": at} | (
-                {"inCommitTimestamp": at} if "inCommitTimestamp" in line["commitInfo"] else {}
-            )
+            line["commitInfo"]["timestamp"] = at
         if "remove" in line:
             line["remove"]["deletionTimestamp"] = at
         if "metaData" in line:

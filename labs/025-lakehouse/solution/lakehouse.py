@@ -6,14 +6,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 ATTEMPTS = 20
 KEY, ORDER = "order_id", "seq"
-CONFLICTS = (
-    "DELTA_CONCURRENT",
-    "ConcurrentModification",
-    "ConcurrentAppend",
-    "ConcurrentDelete",
-    "ProtocolChanged",
-    "MetadataChanged",
-)
+CONFLICTS = ("DELTA_CONCURRENT", "ConcurrentModification", "ConcurrentAppend", "ConcurrentDelete", "DELTA_METADATA_CHANGED")
 
 
 def apply_changes(spark, table, changes):
