@@ -17,7 +17,7 @@ from delab.checks.spark import CLASSIC
 
 DRIVER = Path(__file__).parent / "driver.py"
 SECONDS = 90  # for one call
-SLICE = 0.002  # seconds that a watched call runs between two looks
+SLICE = 0.0005  # seconds that a watched call runs between two looks
 
 
 class Calls:
@@ -95,7 +95,11 @@ def gave(told: dict[str, Any], name: str) -> Any:
 
 def files(table: Path) -> set[str]:
     """The files of data that lie in a table's folder, committed or not."""
-    return {str(path) for path in table.rglob("*.parquet") if "_delta_log" not in path.parts}
+    found = set()
+    for folder, below, names in os.walk(table):
+        below[:] = [name for name in below if name != "_delta_log"]
+        found |= {f"{folder}/{name}" for name in names if name.endswith(".parquet")}
+    return found
 
 
 def group(leader: int) -> list[psutil.Process]:

@@ -15,6 +15,8 @@ from delab.checks import fail, show
 COLUMNS = {key: kind for key, kind in feed.TYPES.items() if key != "op"} | {"deleted": arrow.bool_()}
 DAY = timedelta(days=1)
 KILLED = "part-00000-of-a-killed-writer.snappy.parquet"
+RECENT = "part-00000-of-another-writer.snappy.parquet"
+KEEPS = {"delta.deletedFileRetentionDuration": "interval 10 days", "delta.logRetentionDuration": "interval 60 days"}
 WRITTEN = "part-00000-being-written.snappy.parquet"
 
 
@@ -84,16 +86,17 @@ def small_files(path: Path, source: feed.Feed, count: int) -> None:
 def aged(path: Path, source: feed.Feed, now: datetime) -> list[datetime]:
     """A table with a past; returns when each version was made. Its log says so, and the files' times do.
 
-    Version 0 was replaced 12 days ago, version 1 on the same day four hours later, version 2 three days ago by version 3.
+    It keeps ten days. Version 0 was replaced 15 days ago, version 1 eight days ago, version 2 four hours later by version 3; then
+    rows were added.
     """
     noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
-    times = [noon - 20 * DAY, noon - 12 * DAY, noon - 12 * DAY + timedelta(hours=4), noon - 3 * DAY, noon - 2 * DAY]
+    times = [noon - 20 * DAY, noon - 15 * DAY, noon - 8 * DAY, noon - 8 * DAY + timedelta(hours=4), noon - 3 * DAY]
     for number in range(5):
         changes = [source.change(order) for order in range(40 + number)]
-        write_deltalake(str(path), batch(changes), mode="append" if number in (0, 4) else "overwrite")
+        write_deltalake(str(path), batch(changes), mode="append" if number in (0, 4) else "overwrite", configuration=KEEPS)
     for number, time in enumerate(times):
         backdate(path, number, time)
-    for name, time in ((KILLED, noon - 9 * DAY), (WRITTEN, now)):
+    for name, time in ((KILLED, noon - 12 * DAY), (RECENT, noon - 9 * DAY), (WRITTEN, now)):
         (path / name).write_bytes(b"PAR1")
         os.utime(path / name, (time.timestamp(), time.timestamp()))
     return times

@@ -13,7 +13,7 @@ from calls import Calls, gave
 
 from delab.checks import expect, fail, main, show
 
-TRIES = 6  # batches that are sent until one is caught between its files and its commit
+TRIES = 80  # batches that are sent until one is caught between its files and its commit
 SMALL = 24
 
 
@@ -216,8 +216,8 @@ def test_reports_the_past(shop, old):
     """report gives the orders and their amount by status as they were in a version, or at a time, whatever its zone."""
     path, times = old
     zone = timezone(timedelta(hours=5, minutes=30))
-    by_time = [(1, times[2] - timedelta(hours=2)), (2, times[3] - timedelta(hours=1)), (3, times[3] + timedelta(minutes=1))]
-    asked: list[tuple[int, str, dict[str, Any]]] = [(v, f"version {v}", {"version": v}) for v in (0, 2, 4)]
+    by_time = [(2, times[3] - timedelta(hours=2)), (3, times[4] - timedelta(hours=1)), (2, times[2] + timedelta(minutes=1))]
+    asked: list[tuple[int, str, dict[str, Any]]] = [(v, f"version {v}", {"version": v}) for v in (2, 3, 4)]
     for version, at in by_time:
         text = at.astimezone(zone).isoformat()
         asked.append((version, f"{text}, when version {version} was valid", {"at": {"at": text}}))
@@ -256,9 +256,9 @@ def test_iceberg_snapshots(shop, old):
     """to_iceberg makes shop.orders, with a snapshot for each of the versions asked for, tagged v and its number."""
     path, _ = old
     place = shop.folder / "iceberg"
-    shop.calls.call("to_iceberg", "spark", path, {"catalog": str(place)}, [0, 1, 3])
+    shop.calls.call("to_iceberg", "spark", path, {"catalog": str(place)}, [2, 3, 4])
     table = iceberg(place)
-    for version in (0, 1, 3):
+    for version in (2, 3, 4):
         snapshot = table.snapshot_by_name(f"v{version}")
         expect(snapshot, expected=f"a tag v{version}", seen=f"tags and branches: {sorted(table.refs())}")
         found = sorted(map(feed.comparable, table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().to_pylist()))
@@ -309,33 +309,19 @@ def amounts(table: Any, name: str) -> list[Any]:
 
 
 def test_vacuums(shop, old):
-    """vacuum removes what no version of the last `days` days needs, old remains of killed writers too; and nothing else."""
+    """vacuum removes what no version within the table's retention needs, and what killed writers left; nothing else."""
     path, _ = old
-    killed, written = path / tables.KILLED, path / tables.WRITTEN
-    for days, lost in ((30, []), (7, [0, 1])):
-        shop.calls.call("vacuum", "spark", path, days)
-        gone = [version for version in range(5) if not tables.readable(path, version)]
-        needed = [version for version in gone if version not in lost]
-        valid = {2: "from 12 to 3 days ago", 3: "from 3 to 2 days ago"}
-        seen = f"version{'s' if len(needed) > 1 else ''} {show(needed)} can't be read any more" + (
-            f": version {needed[-1]} was valid {valid.get(needed[-1], '20 days ago')}" if needed else ""
-        )
-        expect(not needed, expected=f"with {days} days, all versions that were valid in that time can be read", seen=seen)
-        expect(
-            written.exists(),
-            expected="the file that a writer is writing just now stays",
-            seen="it is gone: that commit will be broken",
-        )
-        expect(killed.exists() or days == 7, expected="with 30 days, a file of 9 days ago stays", seen="it is gone")
-        stays = [version for version in lost if version not in gone]
-        expect(
-            not stays,
-            expected="the files of versions 0 and 1, replaced 12 days ago, are gone",
-            seen=f"versions {stays} are still there",
-        )
+    shop.calls.call("vacuum", "spark", path)
+    gone = [version for version in range(5) if not tables.readable(path, version)]
+    needed = [version for version in gone if version > 0]
+    valid = {1: "15 to 8 days ago", 2: "8 days ago", 3: "8 to 3 days ago"}
+    seen = "".join(f"version {v}, valid {valid.get(v, 'now')}, can't be read any more; " for v in needed)
+    expect(not needed, expected="a table that keeps ten days can still be read as it was ten days ago", seen=seen.rstrip("; "))
+    for name, what in ((tables.WRITTEN, "that a writer is writing just now"), (tables.RECENT, "that a writer made nine days ago")):
+        expect((path / name).exists(), expected=f"the file {what} stays", seen="it is gone: a commit that names it will be broken")
+    expect(0 in gone, expected="the files of version 0, replaced 15 days ago, are gone", seen="they are still there")
     seen = "it is still there: it is in no version, so only a look into the folder finds it"
-    expect(not killed.exists(), expected="the file that a killed writer left 9 days ago is gone", seen=seen)
-    expect(tables.rows(path), expected="the table can be read", seen="it is empty")
+    expect(not (path / tables.KILLED).exists(), expected="the file that a killed writer left 12 days ago is gone", seen=seen)
 
 
 def test_survives_a_kill(shop, evidence):

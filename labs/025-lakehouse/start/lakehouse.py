@@ -19,8 +19,8 @@ def compact(spark, table):
     """Bring small files together, without a change of the data."""
 
 
-def vacuum(spark, table, days):
-    """Remove the files that no version of the last `days` days needs."""
+def vacuum(spark, table):
+    """Remove the files that no version needs that was valid within the table's retention."""
 
 
 def to_iceberg(spark, table, catalog, versions):

@@ -60,8 +60,8 @@ def compact(spark, table):
     DeltaTable(table).optimize.compact()
 
 
-def vacuum(spark, table, days):
-    DeltaTable(table).vacuum(retention_hours=24 * days, dry_run=False, full=True)
+def vacuum(spark, table):
+    DeltaTable(table).vacuum(dry_run=False, full=True)
 
 
 def to_iceberg(spark, table, catalog, versions):

@@ -41,8 +41,8 @@ def compact(spark, table):
     rows.write.format("delta").mode("overwrite").option("dataChange", "false").save(table)
 
 
-def vacuum(spark, table, days):
-    spark.sql(f"VACUUM delta.`{table}` RETAIN {24 * days} HOURS")
+def vacuum(spark, table):
+    spark.sql(f"VACUUM delta.`{table}`")
 
 
 def to_iceberg(spark, table, catalog, versions):

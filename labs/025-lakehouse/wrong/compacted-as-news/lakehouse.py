@@ -65,9 +65,9 @@ def compact(spark, table):
     rows.repartition(1).write.format("delta").mode("overwrite").save(table)
 
 
-def vacuum(spark, table, days):
-    """Remove the files that no version of the last `days` days needs."""
-    DeltaTable.forPath(spark, table).vacuum(days * 24)
+def vacuum(spark, table):
+    """Remove the files that no version needs that was valid within the table's retention."""
+    DeltaTable.forPath(spark, table).vacuum()
 
 
 def to_iceberg(spark, table, catalog, versions):

@@ -64,9 +64,9 @@ def compact(spark, table):
     DeltaTable.forPath(spark, table).optimize().executeCompaction()
 
 
-def vacuum(spark, table, days):
-    """Remove the files that no version of the last `days` days needs."""
-    DeltaTable.forPath(spark, table).vacuum(days * 24)
+def vacuum(spark, table):
+    """Remove the files that no version needs that was valid within the table's retention."""
+    DeltaTable.forPath(spark, table).vacuum()
 
 
 def to_iceberg(spark, table, catalog, versions):

@@ -64,9 +64,9 @@ def compact(spark, table):
     DeltaTable.forPath(spark, table).optimize().executeCompaction()
 
 
-def vacuum(spark, table, days):
-    """Remove the files that no version of the last `days` days needs."""
-    spark.sql(f"VACUUM delta.`{table}` RETAIN {days * 24} HOURS DRY RUN")
+def vacuum(spark, table):
+    """Remove the files that no version needs that was valid within the table's retention."""
+    spark.sql(f"VACUUM delta.`{table}` DRY RUN")
 
 
 def to_iceberg(spark, table, catalog, versions):

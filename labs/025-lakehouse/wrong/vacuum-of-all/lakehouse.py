@@ -64,8 +64,8 @@ def compact(spark, table):
     DeltaTable.forPath(spark, table).optimize().executeCompaction()
 
 
-def vacuum(spark, table, days):
-    """Remove the files that no version of the last `days` days needs."""
+def vacuum(spark, table):
+    """Remove the files that no version needs that was valid within the table's retention."""
     spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", False)
     DeltaTable.forPath(spark, table).vacuum(0)
 
