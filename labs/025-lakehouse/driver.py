@@ -9,14 +9,22 @@ import os
 import sys
 import traceback
 from datetime import datetime
+from decimal import Decimal
 
 OUT = os.dup(1)
 os.dup2(2, 1)  # what the learner and Spark print is not for us
 
 
+def plain(value):
+    """What JSON does not know: numbers of NumPy and decimals as numbers, anything else as text."""
+    if hasattr(value, "item"):
+        return value.item()
+    return float(value) if isinstance(value, Decimal) else repr(value)
+
+
 def say(what):
     """A line for the verifier."""
-    os.write(OUT, (json.dumps(what, default=repr) + "\n").encode())
+    os.write(OUT, (json.dumps(what, default=plain) + "\n").encode())
 
 
 def real(argument):
