@@ -82,10 +82,11 @@ def short(row: feed.Row) -> str:
 
 def mistake(found: feed.Row, wanted: feed.Row) -> str:
     """What a wrong row tells."""
-    if wanted["deleted"] and not found["deleted"]:
-        return "; the order was deleted, and is back or was never taken out"
+    back = "; the order was deleted, and is back or was never taken out" if wanted["deleted"] and not found["deleted"] else ""
     if (found["seq"] or 0) < wanted["seq"]:
-        return "; an older change has won, or a newer one was lost"
+        return f"; an older change has won, or a newer one was lost{back}"
+    if back:
+        return back
     if found["seq"] == wanted["seq"]:
         return "; the change is there with other values"
     return ""
