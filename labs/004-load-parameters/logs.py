@@ -70,7 +70,7 @@ def skewed(seed: int) -> list[Attempt]:
 
 
 def troubled(chance: random.Random, begin: int) -> list[Attempt]:
-    """Stage 3: failed attempts, a speculative one that loses, one that ends well too but later, and a second attempt of the stage."""
+    """Stage 3: failed attempts, a speculative one that loses, one that succeeds too but later, a second attempt of the stage."""
     made = even(chance, 3, 24, begin, slots=4, records=700, ms=150)
     first = made[0]
     lost = [Attempt(3, n, begin - 5, begin + 700, 300, 0, "ExceptionFailure") for n in (0, 7)]

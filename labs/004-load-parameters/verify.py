@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 KILO = 1024
 MOST = tables.CLICKS * 3 // 10  # records that one task may read, from files and shuffles
 BYTES = 900 * KILO  # through all shuffles of the case with a hot page
-METRICS, TO_DRIVER = 12 * KILO, 60 * KILO  # what a task's metrics take; what a job may bring beyond
+METRICS, TO_DRIVER = 12 * KILO, 20 * KILO  # what a task's metrics take; what a job may bring beyond
 Attempts = list[logs.Attempt]
 
 
@@ -123,7 +123,8 @@ def test_attempts_count_once(said, made):
     for path, attempts in made.items():
         gave, truth = part(said, path, "parameters"), logs.parameters(attempts)
         stages = sorted(map(str, truth))
-        expect(sorted(gave) == stages, expected=f"the stages {stages} of {path.name}", seen=show(sorted(gave)))
+        left = "; a stage in which nothing succeeded is left out" if set(gave) > set(stages) else ""
+        expect(sorted(gave) == stages, expected=f"the stages {stages} of {path.name}", seen=f"{show(sorted(gave))}{left}")
     compare(said, made, "tasks", "records")
 
 
@@ -133,7 +134,7 @@ def test_latency(said, made):
 
 
 def test_throughput(said, made):
-    """ms runs from the first launch of any attempt to the last finish of one that counts; throughput is records per second of it."""
+    """ms: from the first launch of any attempt to the last finish of one that counts; throughput: records per second of it."""
     compare(said, made, "ms", "throughput")
 
 
@@ -224,7 +225,7 @@ def finished(spark: dict[str, Any], log: Log) -> None:
 
 
 def test_spread(spark, log, evidence):
-    """No task reads more than 12,000 records (of 40,000 clicks), from files or shuffles: with a hot page, without one, without skew."""
+    """No task reads more than 12,000 records, from files or shuffles: with a hot page, without a page, without skew."""
     finished(spark, log)
     for case in tables.CASES:
         sizes = {
@@ -254,14 +255,13 @@ def test_little_moves(spark, log, evidence):
 
 
 def test_nothing_to_the_driver(spark, log, evidence):
-    """Neither table comes to the driver, nor the result: no more than 60 KB beyond metrics, and the result is a plan over the files."""
+    """Neither table comes to the driver, nor the result: at most 20 KB beyond metrics; the result is a plan over the files."""
     finished(spark, log)
-    for case in tables.CASES:
-        size = sum(max(0, task.result_bytes - METRICS) for stage in stages(log, case) for task in stage.tasks)
-        largest = max((task.result_bytes for stage in stages(log, case) for task in stage.tasks), default=0)
-        evidence.note(f"{case}: {size:,} bytes to the driver, the largest task's result has {largest:,}")
-        seen = f"{size:,} bytes of them came to the driver ({case}): collect, toPandas or a broadcast of a table"
-        expect(size <= TO_DRIVER, expected="the data stay in the workers", seen=seen)
+    results = [task.result_bytes for stage in log.stages() for task in stage.tasks]  # a broadcast's job has a group of its own
+    size = sum(max(0, result - METRICS) for result in results)
+    evidence.note(f"{size:,} bytes to the driver; the largest task's result has {max(results, default=0):,}")
+    seen = f"{size:,} bytes of them came to the driver: collect, toPandas or a broadcast of a table"
+    expect(size <= TO_DRIVER, expected="the data stay in the workers", seen=seen)
     for plan in written(log):
         seen = "a plan over rows that came from the driver or an RDD: collect, then createDataFrame?"
         expect(scans(plan), expected="transform returns a plan over the Parquet files", seen=seen)

@@ -1,12 +1,14 @@
 """Load parameters of a Spark job, from its event log. It runs; hardly a number is right."""
 
 import json
+import os
+from pathlib import Path
 
 
 def parameters(path):
     """For each stage: tasks, records, ms, throughput, p50, p99, max, skew."""
     stages = {}
-    with open(path) as lines:
+    with Path(path).open() as lines:
         for event in map(json.loads, lines):
             if event["Event"] == "SparkListenerTaskEnd":
                 stages.setdefault(event["Stage ID"], []).append(event)
@@ -37,9 +39,6 @@ def culprit(path):
 
 
 if __name__ == "__main__":  # lab run 4 -- python load.py: the newest log of `lab run 4 -- python job.py`
-    import os
-    from pathlib import Path
-
     log = max(Path(os.environ["SPARK_EVENTS"]).iterdir(), key=os.path.getmtime)
     for number, row in parameters(log).items():
         print(number, row)

@@ -1,4 +1,4 @@
-"""Two rounds: totals of a page's users by a hash of the user, then totals of those totals. A user is in one part, so users add up."""
+"""Totals by page and hash of the user, then totals of those totals. A user is in one part, so users add up."""
 
 from pyspark.sql import functions as sf
 

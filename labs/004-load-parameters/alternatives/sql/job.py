@@ -3,7 +3,8 @@
 ASKED = """
 SELECT t.page, p.section, t.clicks, t.users, t.revenue, t.longest
 FROM (
-  SELECT split_part(url, '?', 1) AS page, count(*) AS clicks, count(DISTINCT clicks.user) AS users, sum(revenue) AS revenue, max(ms) AS longest
+  SELECT split_part(url, '?', 1) AS page, count(*) AS clicks, count(DISTINCT clicks.user) AS users,
+    sum(revenue) AS revenue, max(ms) AS longest
   FROM clicks GROUP BY 1
 ) t LEFT JOIN pages p ON t.page = p.page
 """

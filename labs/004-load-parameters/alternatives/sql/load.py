@@ -4,6 +4,7 @@ import heapq
 import json
 import math
 from fractions import Fraction
+from pathlib import Path
 
 
 class Stage:
@@ -54,8 +55,8 @@ def nearest(values, percent):
 def stages(path):
     """All stages, also those where nothing succeeded."""
     found = {}
-    for line in open(path, "rb").read().split(b"\n"):
-        if line.startswith(b'{"Event":"SparkListenerTaskEnd"') or line.startswith(b'{"Event": "SparkListenerTaskEnd"'):
+    for line in Path(path).read_bytes().split(b"\n"):
+        if b"SparkListenerTaskEnd" in line:
             try:
                 event = json.loads(line)
             except json.JSONDecodeError:

@@ -1,12 +1,14 @@
 """Load parameters of a Spark job, from its event log."""
 
 import json
+import os
 import statistics
+from pathlib import Path
 
 
 def attempts(path):
     """The ends of tasks: stage, partition, launch, finish (ms), records, success. Half a line is left out."""
-    with open(path, encoding="utf-8", errors="replace") as lines:
+    with Path(path).open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
                 event = json.loads(line)
@@ -76,9 +78,6 @@ def culprit(path):
 
 
 if __name__ == "__main__":  # lab run 4 -- python load.py
-    import os
-    from pathlib import Path
-
     log = max(Path(os.environ["SPARK_EVENTS"]).iterdir(), key=os.path.getmtime)
     for number, row in parameters(log).items():
         print(number, row)

@@ -1,11 +1,13 @@
 """Load parameters of a Spark job, from its event log."""
 
 import json
+import os
+from pathlib import Path
 
 
 def attempts(path):
     """The ends of tasks: stage, partition, launch, finish (ms), records, success."""
-    with open(path, encoding="utf-8", errors="replace") as lines:
+    with Path(path).open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             event = json.loads(line)
             if event.get("Event") != "SparkListenerTaskEnd":
@@ -72,9 +74,6 @@ def culprit(path):
 
 
 if __name__ == "__main__":  # lab run 4 -- python load.py
-    import os
-    from pathlib import Path
-
     log = max(Path(os.environ["SPARK_EVENTS"]).iterdir(), key=os.path.getmtime)
     for number, row in parameters(log).items():
         print(number, row)
