@@ -181,6 +181,8 @@ def test_same_result(spark, work, seed):
     """transform gives each page of the clicks once, also no page and unknown ones, with exact counts, sums and missing values."""
     for case in tables.CASES:
         rows, truth = result(spark, work, case), tables.truth(case, seed)
+        odd = [row["page"] for row in rows if not isinstance(row["page"], str | None)]
+        expect(not odd, expected=f"page is text ({case})", seen=show(odd[:1]))
         often = [page for page, count in Counter(row["page"] for row in rows).items() if count > 1]
         expect(not often, expected=f"each page once ({case})", seen=f"{show(often[:1])} more than once: parts were not merged?")
         gave = {row["page"]: row for row in rows}
