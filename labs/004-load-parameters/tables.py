@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-CLICKS, PAGES, USERS, FILES = 40_000, 3_000, 400, 8
+CLICKS, PAGES, USERS, FILES = 40_000, 6_000, 400, 8
 CASES = ("hot", "without a page", "even", "empty")
 HOT = 0.7  # the share of the hot page, or of the clicks without one
 USED = {"url", "user", "ms", "revenue", "page", "section"}
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 def pages(chance: random.Random) -> list[Row]:
-    """Pages by their names; some have no section."""
+    """Pages by their names, in no order; some have no section."""
     return [
         {
             "page": f"P{number:05d}",
@@ -22,7 +22,7 @@ def pages(chance: random.Random) -> list[Row]:
             "title": chance.randbytes(20).hex(),
             "body": chance.randbytes(150).hex(),
         }
-        for number in range(PAGES)
+        for number in chance.sample(range(PAGES), PAGES)
     ]
 
 
