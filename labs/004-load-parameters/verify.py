@@ -257,7 +257,7 @@ def test_little_moves(spark, log, evidence):
 
 
 def test_nothing_to_the_driver(spark, log, evidence):
-    """Neither table comes to the driver, nor the result: at most 20 KB beyond metrics, no broadcast; it is a plan over the files."""
+    """Neither table comes to the driver, nor the result: at most 20 KB beyond metrics, no broadcast; a plan over the files."""
     finished(spark, log)
     results = [task.result_bytes for stage in log.stages() for task in stage.tasks]  # a broadcast's job has a group of its own
     size = sum(max(0, result - METRICS) for result in results)
