@@ -91,6 +91,13 @@ def level(seed: int) -> list[Attempt]:
     return made + [Attempt(14, n, at + 100, at + 130 + n) for n in range(6)]
 
 
+def small(seed: int) -> list[Attempt]:
+    """Many stages with skew, one after the other, of which none takes a tenth of the time."""
+    chance = random.Random(f"small {seed}")
+    begins = [START + 500 * place for place in range(chance.randrange(13, 17))]
+    return [Attempt(n, task, at, at + 480 + task, 90 if task else 900) for n, at in enumerate(begins) for task in range(4)]
+
+
 def events(attempts: list[Attempt]) -> Iterator[dict[str, Any]]:
     """What Spark writes of them, in the order in which they end."""
     yield {"Event": "SparkListenerLogStart", "Spark Version": "4.2.0"}
@@ -216,8 +223,8 @@ def culprit(attempts: list[Attempt]) -> int | None:
     found = parameters(attempts)
     whole = end(counted(attempts)) - min(attempt.launch for attempt in attempts)
     matter = {stage: row["skew"] or 0 for stage, row in found.items() if (row["ms"] or 0) * 10 >= whole}
-    worst = min(matter, key=lambda stage: (-matter[stage], stage))
-    return worst if matter[worst] >= WORST else None
+    worst = min(matter, key=lambda stage: (-matter[stage], stage), default=None)
+    return worst if worst is not None and matter[worst] >= WORST else None
 
 
 def same(one: object, other: object) -> bool:

@@ -25,7 +25,12 @@ Attempts = list[logs.Attempt]
 def made(work, seed) -> dict[Path, Attempts]:
     """Logs that the verifier writes, and the attempts in them."""
     found = {}
-    for name, attempts in (("skewed", logs.skewed(seed)), ("other", logs.skewed(seed + 1)), ("level", logs.level(seed))):
+    for name, attempts in (
+        ("skewed", logs.skewed(seed)),
+        ("other", logs.skewed(seed + 1)),
+        ("level", logs.level(seed)),
+        ("small", logs.small(seed)),
+    ):
         path = work.folder / f"{name}.log"
         logs.write(attempts, path)
         found[path] = attempts
