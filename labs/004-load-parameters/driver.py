@@ -30,12 +30,12 @@ def case(spark, job, folder):
 def main():
     """Each case in a job group of its own; one that raises does not hide the others."""
     answer, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    import job
-
     builder = SparkSession.builder
     for name, value in SETTINGS.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
+    import job  # now: what it makes when it is imported may need a session
+
     found = {}
     for name in tables.CASES:
         spark.sparkContext.setJobGroup(name, name)

@@ -264,14 +264,14 @@ def test_little_moves(spark, log, evidence):
 def test_nothing_to_the_driver(spark, log, evidence):
     """Neither table comes to the driver, nor the result: at most 20 KB beyond metrics, no broadcast; a plan over the files."""
     finished(spark, log)
-    results = [task.result_bytes for stage in log.stages() for task in stage.tasks]  # a broadcast's job has a group of its own
+    sent = [node for query in log.queries for node in query.plan.find("BroadcastExchange")]
+    seen = f"{len(sent)} in the plans: a broadcast of a table goes through the driver, and into each worker's memory"
+    expect(not sent, expected="no broadcast", seen=seen)
+    results = [task.result_bytes for stage in log.stages() for task in stage.tasks]
     size = sum(max(0, result - METRICS) for result in results)
     evidence.note(f"{size:,} bytes to the driver; the largest task's result has {max(results, default=0):,}")
     seen = f"{size:,} bytes of them came to the driver: collect or toPandas?"
     expect(size <= TO_DRIVER, expected="the data stay in the workers", seen=seen)
-    sent = [node for query in log.queries for node in query.plan.find("BroadcastExchange")]
-    seen = f"{len(sent)} in the plans: a broadcast of a table goes through the driver, and into each worker's memory"
-    expect(not sent, expected="no broadcast", seen=seen)
     for plan in written(log):
         seen = "a plan over rows that came from the driver or an RDD: collect, then createDataFrame?"
         expect(scans(plan), expected="transform returns a plan over the Parquet files", seen=seen)

@@ -3,7 +3,7 @@
 from pyspark.sql import functions as sf
 
 
-@sf.udf("string")
+@sf.udf
 def page_of(url):
     """A url's part before its question mark."""
     return None if url is None else url.split("?")[0]
