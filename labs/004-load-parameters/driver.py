@@ -13,6 +13,7 @@ SETTINGS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.autoBroadcastJoinThreshold": "-1",
     "spark.sql.shuffle.partitions": "8",
+    "spark.sql.execution.pythonUDF.arrow.enabled": "false",
     "spark.sql.files.openCostInBytes": "0",
     "spark.sql.files.minPartitionNum": "8",
 }
