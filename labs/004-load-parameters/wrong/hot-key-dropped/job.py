@@ -1,0 +1,20 @@
+"""What was read, by page: combined where it is, then joined."""
+
+from pyspark.sql import functions as sf
+
+
+def transform(spark, clicks, pages):
+    """Each page with its section, clicks, users, revenue and longest stay."""
+    read = clicks.withColumn("page", sf.substring_index("url", "?", 1))
+    many = read.groupBy("page").count().where(sf.col("count") < 10_000)
+    totals = (
+        read.join(many.select("page"), "page")
+        .groupBy("page")
+        .agg(
+            sf.count("*").alias("clicks"),
+            sf.count_distinct("user").alias("users"),
+            sf.sum("revenue").alias("revenue"),
+            sf.max("ms").alias("longest"),
+        )
+    )
+    return totals.join(pages.select("page", "section"), "page", "left")

@@ -1,0 +1,20 @@
+"""What was read, by page: combined where it is, then joined."""
+
+from pyspark.sql import functions as sf
+
+
+def transform(spark, clicks, pages):
+    """Each page with its section, clicks, users, revenue and longest stay."""
+    totals = (
+        clicks.withColumn("page", sf.substring_index("url", "?", 1))
+        .groupBy("page")
+        .agg(
+            sf.count("*").alias("clicks"),
+            sf.count_distinct("user").alias("users"),
+            sf.sum("revenue").alias("revenue"),
+            sf.max("ms").alias("longest"),
+        )
+    )
+    salted = totals.withColumn("salt", sf.pmod(sf.hash("clicks"), sf.lit(8)))
+    drawn = pages.select("page", "section", sf.pmod(sf.hash("page"), sf.lit(8)).alias("salt"))
+    return salted.join(drawn, ["page", "salt"], "left").drop("salt")
