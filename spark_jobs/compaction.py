@@ -1,12 +1,13 @@
-"""Small files made into few: of a Delta table by its own transaction, of a folder of Parquet by rewriting the partitions that need it.
+"""Small files made into few: of a Delta table by its own transaction, of a folder of Parquet partition by partition.
 
-    spark-submit [--packages …] compaction.py --path PATH [--format delta] [--where "day >= '2025-03-01'"] [--target 128] [--vacuum HOURS]
+    spark-submit [--packages …] compaction.py --path PATH [--format delta] [--where "day >= '2025-03-01'"]
+        [--target 128] [--vacuum HOURS]
 
 Delta: readers and writers go on meanwhile. `--vacuum` then deletes files that no version of these hours needs; without it, none.
 
-Parquet has no transactions: let nobody read or write the folder meanwhile. Partitions whose files are smaller than half the target on
-average are written beside it first, into PATH + ".compacting"; when all are there, each takes the place of its partition. A run that
-finds them goes on: whatever dies, the rows are in one of the two places.
+Parquet has no transactions: let nobody read or write the folder meanwhile. Partitions whose files are smaller than half the target
+on average are written beside it first, into PATH + ".compacting"; when all are there, each takes the place of its partition. A run
+that finds them goes on: whatever dies, the rows are in one of the two places.
 """
 
 import argparse
@@ -21,7 +22,10 @@ LIST = "folders"  # of the partitions that were written beside: it is there when
 
 
 def transform(files: DataFrame, target: int) -> DataFrame:
-    """Which partitions need it: of `path` and `length` (bytes) of files, `folder`, `files`, `bytes` and `wanted` (files of about `target` bytes)."""
+    """Which partitions need it: `folder`, `files`, `bytes`, and `wanted`, how many files they should be.
+
+    `files` has `path` and `length` (bytes) of each file; `target` is in bytes.
+    """
     folders = files.groupBy(f.regexp_replace("path", "/[^/]+$", "").alias("folder")).agg(
         f.count("*").alias("files"), f.sum("length").alias("bytes")
     )

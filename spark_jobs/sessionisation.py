@@ -15,7 +15,10 @@ from pyspark.sql import functions as f
 
 
 def transform(clicks: DataFrame, gap: int = 1800, late: str = "10 minutes") -> DataFrame:
-    """Sessions: `visitor_id`, `started_at`, `ended_at` (first and last click), `clicks`, `amount`. `gap` is in seconds, itself still within."""
+    """Sessions: `visitor_id`, `started_at` and `ended_at` (first and last click), `clicks`, `amount`.
+
+    `gap` is in seconds; silence of exactly that long does not end a session.
+    """
     timely = clicks.withWatermark("event_time", late)
     once = timely.dropDuplicatesWithinWatermark(["event_id"]) if clicks.isStreaming else clicks.dropDuplicates(["event_id"])
     within = f.session_window("event_time", f"{gap} seconds 1 microsecond")  # Spark's sessions end where a gap is reached

@@ -3,8 +3,8 @@
     spark-submit --packages … --py-files streams.py stream_static_join.py --servers HOST:PORT --topic clicks --checkpoint PATH \\
         (--table PATH | --to TOPIC) --pages PATH [--pages-format delta]
 
-A Delta table is read anew for each batch, so that a changed page is seen from the next batch on; other formats are as they were when the job
-started. A click whose page is unknown is kept, with `is_known` false: a later correction can find it.
+A Delta table is read anew for each batch, so that a changed page is seen from the next batch on; other formats are as they were when
+the job started. A click whose page is unknown is kept, with `is_known` false: a later correction can find it.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pyspark.sql import functions as f
 
 
 def transform(clicks: DataFrame, pages: DataFrame) -> DataFrame:
-    """Each click with `path`, `kind`, `category` of its page, and `is_known`. Rows stay as many as the clicks: a page that is there twice counts once."""
+    """Each click with `path`, `kind`, `category` of its page, and `is_known`; once, also if the page is there twice."""
     known = pages.select("page_id", "path", "kind", "category").dropDuplicates(["page_id"]).withColumn("is_known", f.lit(True))
     return clicks.join(f.broadcast(known), "page_id", "left").fillna(False, subset=["is_known"])
 

@@ -3,8 +3,8 @@
     spark-submit --packages … --py-files streams.py stream_stream_join.py --servers HOST:PORT --topic clicks --checkpoint PATH \\
         (--table PATH | --to TOPIC) [--within "30 minutes"] [--late "10 minutes"]
 
-A cart is what a visitor put in; it is bought if the same visitor buys afterwards, within that time. A cart without a purchase is written when
-none can come any more: when the watermark is that far behind it. That is what bounds the state, on both sides.
+A cart is bought if the same visitor buys afterwards, within that time. A cart without a purchase is written when none can come any
+more: when the watermark has passed its time. That is what bounds the state, on both sides.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pyspark.sql import functions as f
 
 
 def transform(clicks: DataFrame, within: str = "30 minutes", late: str = "10 minutes") -> DataFrame:
-    """Carts: `cart_id` (the click), `visitor_id`, `page_id`, `cart_at`, and `buy_id`, `buy_at`, `amount` of each purchase that follows, or null."""
+    """Carts: `cart_id`, `visitor_id`, `page_id`, `cart_at`, with `buy_id`, `buy_at`, `amount` of each purchase that follows, or null."""
     timely = clicks.withWatermark("event_time", late)
     once = timely.dropDuplicatesWithinWatermark(["event_id"]) if clicks.isStreaming else clicks.dropDuplicates(["event_id"])
     carts = once.where("action = 'cart'").select(

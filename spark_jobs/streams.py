@@ -59,7 +59,7 @@ def clicks(messages: DataFrame) -> DataFrame:
 
 
 def write(rows: DataFrame, told: argparse.Namespace, key: Sequence[str], mode: str = "append") -> StreamingQuery:
-    """Start the query. `key` names the columns by which a message replaces an earlier one; a table only takes rows that are final."""
+    """Start the query. By the columns of `key` a message replaces an earlier one; a table only takes rows that are final."""
     if told.table:
         sink = rows.writeStream.format("delta").option("path", told.table)
     else:

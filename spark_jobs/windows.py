@@ -18,7 +18,7 @@ from pyspark.sql import functions as f
 def transform(
     clicks: DataFrame, size: str, slide: str | None = None, late: str = "10 minutes", by: Sequence[str] = ()
 ) -> DataFrame:
-    """Windows: `window_start`, `window_end`, the columns of `by`, `clicks`, `amount`. Of a batch, all windows; of a stream, those that are over."""
+    """Windows: `window_start`, `window_end`, the columns of `by`, `clicks`, `amount`. Of a stream, those that are over."""
     timely = clicks.withWatermark("event_time", late)
     once = timely.dropDuplicatesWithinWatermark(["event_id"]) if clicks.isStreaming else clicks.dropDuplicates(["event_id"])
     found = once.groupBy(f.window("event_time", size, slide or size), *by).agg(
