@@ -4,7 +4,7 @@
         (--table PATH | --to TOPIC) [--key event_id] [--late "1 hour"]
 
 What is remembered of a stream is bounded: a second delivery that comes when the latest click is more than `--late` ahead (by event
-time) is a new one. Without that bound the state would grow for ever. A batch knows everything: there, the first by `arrival_time` stays.
+time) is a new one. Without that bound the state would grow for ever. A batch knows everything: the first by `arrival_time` stays.
 """
 
 import argparse

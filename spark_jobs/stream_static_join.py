@@ -3,8 +3,8 @@
     spark-submit --packages … --py-files streams.py stream_static_join.py --servers HOST:PORT --topic clicks --checkpoint PATH \\
         (--table PATH | --to TOPIC) --pages PATH [--pages-format delta]
 
-A Delta table is read anew for each batch, so that a changed page is seen from the next batch on; other formats are as they were when
-the job started. A click whose page is unknown is kept, with `is_known` false: a later correction can find it.
+A Delta table is read anew for each batch, so that a changed page is seen from the next batch on; other formats are as they were
+when the job started. A click whose page is unknown is kept, with `is_known` false: a later correction can find it.
 """
 
 import argparse
