@@ -24,7 +24,9 @@ def session() -> Iterator[Any]:
     needed = [str(jar) for name in ("spark-kafka", "spark-delta") for jar in sorted(jars.folder(name).glob("*.jar"))]
     settings = {
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "2",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.jars": ",".join(needed),
