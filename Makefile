@@ -49,7 +49,7 @@ setup:
 test check:
 	@scripts/check
 bench:
-	@scripts/bootstrap postgres dbt airflow dev && scripts/bench
+	@scripts/bootstrap postgres kafka jdk spark flink dbt airflow dev && scripts/bench
 clean: down
-	@rm -rf .lab .venv .setup.lock
+	@rm -rf .lab .venv .venv-flink .setup.lock
 	@echo "removed the environment and the services' data; your files in work/ are kept"

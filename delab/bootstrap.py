@@ -2,6 +2,8 @@
 
 `.venv/delab.json` says what is installed, by the hashes of the locks. While something is being installed it says `busy`; an
 environment that is found busy was interrupted, and is made anew (the clients' caches make that quick).
+
+A pack whose packages do not fit beside the others (APART) gets an environment of its own, `.venv-PACK`, in the same way.
 """
 
 import contextlib
@@ -9,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,8 +22,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 VENV = ROOT / ".venv"
-STAMP = VENV / "delab.json"
+STAMP = "delab.json"
 CORE = "core"
+APART = {"flink": ((3, 11), (3, 12))}  # packs with an environment of their own, and the Pythons that there are builds for
+OTHERWISE = "If the lab has a starter for Spark too, that one needs none of it."
 ROOM = 1_500_000_000  # bytes that an installation needs at the most
 VERSION = "0.1.0"
 
@@ -38,25 +43,29 @@ def lock_of(pack: str) -> Path:
     return path
 
 
+def place_of(pack: str) -> Path:
+    """The environment that a pack is in."""
+    return ROOT / f".venv-{pack}" if pack in APART else VENV
+
+
 def digest(pack: str) -> str:
     """What a pack's installation depends on: its lock, the Python, and how delab itself is put in place."""
     parts = lock_of(pack).read_bytes(), sys.version.encode(), str(ROOT).encode(), VERSION.encode()
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def installed() -> dict[str, str]:
-    """The packs in the environment with their digests; empty if it is not whole."""
+def installed(place: Path = VENV) -> dict[str, str]:
+    """The packs in an environment with their digests; empty if it is not whole."""
     with contextlib.suppress(OSError, ValueError):
-        told = json.loads(STAMP.read_text())
-        if not told.get("busy") and (VENV / "bin" / "python").exists():
+        told = json.loads((place / STAMP).read_text())
+        if not told.get("busy") and (place / "bin" / "python").exists():
             return dict(told["packs"])
     return {}
 
 
 def missing(packs: Iterable[str]) -> list[str]:
     """Of the core and these packs, those that are not installed as locked."""
-    there = installed()
-    return [pack for pack in (CORE, *packs) if there.get(pack) != digest(pack)]
+    return [pack for pack in (CORE, *packs) if installed(place_of(pack)).get(pack) != digest(pack)]
 
 
 def main(packs: list[str]) -> int:
@@ -97,14 +106,45 @@ def install(packs: list[str]) -> None:
     began = time.monotonic()
     print(f"setting up delab: {', '.join(packs)}", file=sys.stderr)
     check_room()
-    make_environment()
-    there = installed()
-    mark({"busy": True, "packs": there})
-    locks = [part for pack in packs for part in ("-r", str(lock_of(pack)))]
-    run([find_uv(), "pip", "install", "--python", str(VENV / "bin" / "python"), "--require-hashes", "--compile-bytecode", *locks])
-    put_delab_in_place()
-    mark({"busy": False, "packs": there | {pack: digest(pack) for pack in packs}})
+    pythons = {pack: python_for(pack) for pack in packs if pack in APART}
+    if together := [pack for pack in packs if pack not in APART]:
+        fill(VENV, sys.executable, together)
+        put_delab_in_place()
+        mark(VENV, {"busy": False, "packs": installed_before(VENV) | {pack: digest(pack) for pack in together}})
+    for pack, python in pythons.items():
+        fill(place_of(pack), python, [pack])
+        mark(place_of(pack), {"busy": False, "packs": {pack: digest(pack)}})
     print(f"set up in {time.monotonic() - began:.0f} s", file=sys.stderr)
+
+
+def fill(place: Path, python: str, packs: list[str]) -> None:
+    """Put packs into an environment, which is left marked as busy."""
+    make_environment(place, python)
+    mark(place, {"busy": True, "packs": installed(place)})
+    locks = [part for pack in packs for part in ("-r", str(lock_of(pack)))]
+    run([find_uv(), "pip", "install", "--python", str(place / "bin" / "python"), "--require-hashes", "--compile-bytecode", *locks])
+
+
+def installed_before(place: Path) -> dict[str, str]:
+    """The packs that were in an environment before it was marked as busy."""
+    return dict(json.loads((place / STAMP).read_text())["packs"])
+
+
+def python_for(pack: str) -> str:
+    """The Python for a pack's own environment: this one, or one on PATH that there are builds for."""
+    oldest, newest = APART[pack]
+    names = [f"python3.{minor}" for minor in range(newest[1], oldest[1] - 1, -1)]
+    if sys.platform == "linux" and platform.machine() not in ("x86_64", "amd64"):
+        raise SetupError(f"The packages of {pack} have no build for Linux on {platform.machine()}.\n{OTHERWISE}")
+    if oldest <= sys.version_info[:2] <= newest:
+        return sys.executable
+    if found := next((place for name in names if (place := shutil.which(name)) and version_of(place)), None):
+        return found
+    mine, lacking = f"{sys.version_info[0]}.{sys.version_info[1]}", " and ".join(names)
+    raise SetupError(
+        f"The packages of {pack} have no build for Python {mine}; {lacking} are not on PATH.\n"
+        f"What to do: install {names[0]} beside this one and repeat (nothing else changes).\n{OTHERWISE}"
+    )
 
 
 def check_room() -> None:
@@ -115,28 +155,31 @@ def check_room() -> None:
         raise SetupError(f"{needs}\nWhat to do: free some space, then repeat.")
 
 
-def make_environment() -> None:
-    """A virtual environment of this Python; one that was interrupted, is broken, or is another Python's is made anew."""
-    if installed() and runs(VENV / "bin" / "python"):
+def make_environment(place: Path, python: str) -> None:
+    """A virtual environment of a Python; one that was interrupted, is broken, or is another Python's is made anew."""
+    if installed(place) and version_of(str(place / "bin" / "python")) == version_of(python):
         return
-    if VENV.exists():
-        shutil.rmtree(VENV)
-    venv.EnvBuilder(symlinks=True, with_pip=False).create(VENV)
-    mark({"busy": False, "packs": {}})
+    if place.exists():
+        shutil.rmtree(place)
+    if python == sys.executable:
+        venv.EnvBuilder(symlinks=True, with_pip=False).create(place)
+    else:
+        run([python, "-m", "venv", "--without-pip", str(place)])
+    mark(place, {"busy": False, "packs": {}})
 
 
-def runs(python: Path) -> bool:
-    """Whether an environment's Python works and is of this version."""
+def version_of(python: str) -> str:
+    """The whole version that a Python says it is; empty if it does not work."""
     code = "import sys; print(sys.version)"
-    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=False)
-    return done.returncode == 0 and done.stdout.strip() == sys.version.strip()
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def mark(content: dict[str, object]) -> None:
-    """Write the stamp in one step."""
-    draft = STAMP.with_suffix(".new")
+def mark(place: Path, content: dict[str, object]) -> None:
+    """Write an environment's stamp in one step."""
+    draft = place / f"{STAMP}.new"
     draft.write_text(json.dumps(content))
-    draft.replace(STAMP)
+    draft.replace(place / STAMP)
 
 
 def find_uv() -> str:

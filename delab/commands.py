@@ -36,8 +36,20 @@ def start(console: Console, subject: lab.Lab) -> None:
     told = f"{len(copied)} files of the starter are in" if copied else "your files are untouched in"
     console.print(f"Lab {subject.number}, {subject.about.title}: {told} {report.short(subject)}\n", style="bold")
     report.show_task(console, subject)
+    for line in choices(subject):
+        console.print(line, soft_wrap=True)
     console.print(f"\nThe whole story: labs/{subject.slug}/README.md", style="bold")
     console.print(f"Check your work: make verify-{subject.number}", style="bold")
+
+
+def choices(subject: lab.Lab) -> list[str]:
+    """Where the starter offers one file in several forms: how to choose."""
+    offered = [[name for name in names.split("|") if (subject.start / name).exists()] for names in subject.about.files]
+    return [
+        f"\nYour choice: {' or '.join(names)}. The one that you change is handed in; leave the other as it came, or delete it."
+        for names in offered
+        if len(names) > 1
+    ]
 
 
 def state_of(node: LocalNode) -> str:

@@ -2,7 +2,8 @@
 
 A lock, `requirements/jars/NAME.lock`, has a line for each jar: `group:artifact:version sha256`. It names no address: Ivy asks
 Maven Central, or what its own settings say (IVY_SETTINGS names a file of them). By hand: `python -m delab.jars NAME …` fetches;
-`python -m delab.jars --lock NAME group:artifact:version …` writes a lock of these and all that they need.
+`python -m delab.jars --lock NAME group:artifact:version …` writes a lock of these and all that they need; a lock `spark-…`, for
+what is added to Spark, without what pyspark itself carries.
 """
 
 import hashlib
@@ -164,6 +165,8 @@ def write_lock(name: str, coordinates: Sequence[str]) -> None:
             parse(f"{path.stem.replace('--', ':')} {hashlib.sha256(path.read_bytes()).hexdigest()}")
             for path in Path(place, "jars").iterdir()
         )
+    if name.startswith("spark-"):
+        jars = [jar for jar in jars if not (ivy_jar().parent / f"{jar.artifact}-{jar.version}.jar").exists()]
     asked = f"# {' '.join(coordinates)} and what they need; written by `python -m delab.jars --lock`"
     LOCKS.mkdir(exist_ok=True)
     (LOCKS / f"{name}.lock").write_text("\n".join([asked, *(jar.line for jar in jars)]) + "\n")

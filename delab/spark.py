@@ -3,11 +3,12 @@
 import hashlib
 import importlib.util
 import os
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from delab import files, java, paths
+from delab import files, jars, java, paths
 from delab.errors import Blocked
 
 VECTORS = "--add-modules=jdk.incubator.vector"  # asked for by Spark's launcher; the packaged Java has no such module
@@ -58,6 +59,14 @@ def class_path() -> str:
     """The class path, in the order of Spark's own launcher: an archive of parsed classes serves both."""
     logging = sorted((home() / "jars").glob("slf4j-api-*.jar"))
     return os.pathsep.join(map(str, (home() / "conf", *logging[:1], home() / "jars" / "*")))
+
+
+def added(names: Sequence[str]) -> str:
+    """Class path of what labs add to Spark: `kafka` is the lock `spark-kafka`. Fetched if need be; empty if there is none.
+
+    It goes behind Spark's own class path: the archive of parsed classes fits as long as the class path begins as it did.
+    """
+    return jars.class_path(*(f"spark-{name}" for name in names))
 
 
 def modules() -> list[str]:

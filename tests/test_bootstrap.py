@@ -134,3 +134,49 @@ def test_an_old_python_is_told_what_is_needed(checkout: Path) -> None:
     done = bootstrap(checkout)
     assert done.returncode == 1
     assert "delab needs Python 3.11, 3.12 or 3.13" in done.stderr
+
+
+def in_its_own(checkout: Path, module: str) -> bool:
+    """Whether the environment of the pack that is apart has a module."""
+    python = checkout / ".venv-flink" / "bin" / "python"
+    return subprocess.run([str(python), "-c", f"import {module}"], check=False, capture_output=True).returncode == 0
+
+
+def test_a_pack_that_is_apart_has_an_environment_of_its_own(checkout: Path) -> None:
+    (checkout / "requirements" / "flink.lock").write_text(part_of(ROOT / "requirements.lock", "iniconfig"))
+    first = bootstrap(checkout, "flink")
+    assert first.returncode == 0, first.stderr
+    assert imports(checkout, "six")
+    assert not imports(checkout, "iniconfig")
+    assert in_its_own(checkout, "iniconfig")
+    assert not in_its_own(checkout, "six")
+    again = bootstrap(checkout, "flink")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert bootstrap(checkout, "extra").returncode == 0  # it leaves the other environment alone
+    assert imports(checkout, "iniconfig")
+    assert in_its_own(checkout, "iniconfig")
+
+
+def test_an_interrupted_pack_that_is_apart_is_made_whole_by_itself(checkout: Path) -> None:
+    (checkout / "requirements" / "flink.lock").write_text(part_of(ROOT / "requirements.lock", "iniconfig"))
+    assert bootstrap(checkout, "flink").returncode == 0
+    stamp = checkout / ".venv-flink" / "delab.json"
+    stamp.write_text(json.dumps({"busy": True, "packs": {}}))
+    shutil.rmtree(next((checkout / ".venv-flink").rglob("iniconfig-*.dist-info")))
+    done = bootstrap(checkout, "flink")
+    assert done.returncode == 0, done.stderr
+    assert "setting up delab: flink\n" in done.stderr
+    assert list((checkout / ".venv-flink").rglob("iniconfig-*.dist-info"))
+    assert imports(checkout, "six")
+
+
+def test_a_python_without_builds_of_a_pack_is_told_what_to_do(checkout: Path) -> None:
+    (checkout / "requirements" / "flink.lock").write_text(part_of(ROOT / "requirements.lock", "iniconfig"))
+    text = (checkout / "delab" / "bootstrap.py").read_text()
+    (checkout / "delab" / "bootstrap.py").write_text(text.replace('"flink": ((3, 11), (3, 12))', '"flink": ((3, 97), (3, 98))'))
+    done = bootstrap(checkout, "flink")
+    assert done.returncode == 3
+    assert "python3.98 and python3.97 are not on PATH" in done.stderr
+    assert "starter for Spark" in done.stderr
+    assert not (checkout / ".venv-flink").exists()
+    assert bootstrap(checkout).returncode == 0  # and the rest is not held up

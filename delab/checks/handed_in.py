@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from delab.checks.failing import expect, fail
-from delab.checks.work import LARGEST, chosen, counts
+from delab.checks.work import LARGEST, changed, chosen, counts
 from delab.lab import Check, Lab
 
 NAME = "files"
@@ -15,8 +15,21 @@ CHECK = Check(name=NAME, why="Nothing else can be judged before the files are wh
 def check_files(lab: Lab, folder: Path) -> None:
     """Look at each file that is handed in. Fails with the name of the first that is not whole."""
     for name in lab.about.files:
+        check_choice(lab, folder, name)
         check = check_folder if name.endswith("/") else check_file
         check(lab, folder / chosen(lab, folder, name), name.replace("|", " or "))
+
+
+def check_choice(lab: Lab, folder: Path, name: str) -> None:
+    """Of several names for one file, at most one has been worked on."""
+    mine = changed(lab, folder, name)
+    expect(
+        len(mine) < 2,
+        expected=f"one of {name.replace('|', ', ')} holds your work; the other is as it came, or deleted",
+        seen=f"{' and '.join(mine)} have both been changed: which one is to be judged?",
+        look=f"delete the one that you do not hand in (`lab start {lab.number}` gives its starter back)",
+        command=f"ls -la {folder}",
+    )
 
 
 def check_folder(lab: Lab, path: Path, name: str) -> None:

@@ -75,18 +75,25 @@ class Kafka:
 
     def send(self, topic: str, records: Iterable[Record]) -> int:
         """Send messages in order, acknowledged by all replicas in sync; how many."""
+        return self.send_in_turn(topic, [records])
+
+    def send_in_turn(self, topic: str, portions: Iterable[Iterable[Record]]) -> int:
+        """Send portions of messages, each acknowledged before the next is sent; how many messages."""
         from kafka import KafkaProducer
 
         quick = {"acks": "all", "enable_idempotence": True, "linger_ms": 20, "batch_size": 1 << 17}
+        sent = 0
         with explained(self.servers), contextlib.closing(KafkaProducer(**self.options, **quick)) as producer:
-            promises = [
-                producer.send(topic, value=one.value, key=one.key, partition=one.partition, timestamp_ms=one.at or None)
-                for one in records
-            ]
-            producer.flush(timeout=self.seconds * wait.scale())
-            for promise in promises:
-                promise.get(timeout=self.seconds * wait.scale())
-        return len(promises)
+            for records in portions:
+                promises = [
+                    producer.send(topic, value=one.value, key=one.key, partition=one.partition, timestamp_ms=one.at or None)
+                    for one in records
+                ]
+                producer.flush(timeout=self.seconds * wait.scale())
+                for promise in promises:
+                    promise.get(timeout=self.seconds * wait.scale())
+                sent += len(promises)
+        return sent
 
     def ends(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""

@@ -125,8 +125,13 @@ def copy_work(original: Path, target: Path) -> None:
 def chosen(lab: Lab, folder: Path, name: str) -> str:
     """Of the names in "a.sh|a.py": the one that exists, and if several do, the one that differs from the starter."""
     there = [option for option in name.split("|") if (folder / option).is_file()]
-    changed = [option for option in there if not same(folder / option, lab.start / option)]
-    return (changed or there or name.split("|"))[0]
+    return (changed(lab, folder, name) or there or name.split("|"))[0]
+
+
+def changed(lab: Lab, folder: Path, name: str) -> list[str]:
+    """Of the names in "a.sh|a.py": those that exist and differ from the starter; more than one leaves open which is handed in."""
+    there = [option for option in name.split("|") if (folder / option).is_file()]
+    return [option for option in there if not same(folder / option, lab.start / option)]
 
 
 def same(one: Path, other: Path) -> bool:

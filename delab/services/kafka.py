@@ -281,9 +281,13 @@ def properties(values: dict[str, str]) -> str:
 
 
 def cluster_id(names: tuple[str, ...]) -> str:
-    """The id that all brokers of a cluster are formatted with: the same for the same names on this machine."""
+    """The id that all brokers of a cluster are formatted with: the same for the same names on this machine.
+
+    Never one that begins with `-`, which kafka-storage takes for an option.
+    """
     digest = hashlib.sha256(repr((names, os.fspath(paths.state()))).encode()).digest()[:16]
-    return base64.urlsafe_b64encode(uuid.UUID(bytes=digest, version=4).bytes).decode().rstrip("=")
+    text = base64.urlsafe_b64encode(uuid.UUID(bytes=digest, version=4).bytes).decode().rstrip("=")
+    return text if text[0] != "-" else f"A{text[1:]}"
 
 
 def members(port: int) -> set[int]:

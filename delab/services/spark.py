@@ -52,9 +52,10 @@ JOIN (SELECT /*+ MERGE(a) */ id % 7 AS k, id * 2 AS v FROM range(100)) b ON a.k 
 
 
 class Service(Base, frozen=True, kw_only=True):
-    """Options: `heap` is in MiB; `settings` are Spark's, by their names."""
+    """Options: `heap` is in MiB; `settings` are Spark's, by their names; `jars`: "kafka" adds the jars of the lock spark-kafka."""
 
     heap: int = 1024
+    jars: tuple[str, ...] = ()
     settings: dict[str, str] = msgspec.field(default_factory=dict)
 
     packs: ClassVar[tuple[str, ...]] = ("spark", "jdk")
@@ -95,7 +96,7 @@ class Service(Base, frozen=True, kw_only=True):
         told = [f"-D{name}={value}" for name, value in self.properties(place).items()]
         logging = f"-Dlog4j2.configurationFile=file:{place.folder}/log4j2.properties"
         network = ["-Djava.net.preferIPv4Stack=true", "-Dio.netty.tryReflectionSetAccessible=true"]
-        path = ["-cp", spark.class_path()]
+        path = ["-cp", os.pathsep.join(filter(None, (spark.class_path(), spark.added(self.jars))))]
         return [str(java.program()), *memory, *spark.QUICK, *spark.modules(), *network, logging, *told, *path]
 
     def command(self, place: Place) -> list[str]:

@@ -1,7 +1,10 @@
 """Spark inside the learner's own process, where a lab needs RDDs: no server, but the Java, the limits and the event log for it."""
 
+import shlex
 import sys
 from typing import ClassVar
+
+import msgspec
 
 from delab import spark
 from delab.services.base import Place
@@ -12,11 +15,13 @@ EVENTS = "spark_events"
 
 
 class Service(Base, frozen=True, kw_only=True):
-    """Options: `heap` is in MiB. What the environment sets, `SparkSession.builder.getOrCreate()` starts."""
+    """Options: `heap`, `settings`, `jars` as of `spark`. What the environment sets, `SparkSession.builder.getOrCreate()` starts."""
 
     started: bool = False
     folders: tuple[str, ...] = (EVENTS,)
     heap: int = 768
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
+    jars: tuple[str, ...] = ()
 
     packs: ClassVar[tuple[str, ...]] = ("spark", "jdk")
     as_person: ClassVar[bool] = True
@@ -27,7 +32,8 @@ class Service(Base, frozen=True, kw_only=True):
         archived()
         left = {key: value for key, value in SETTINGS.items() if not key.startswith("spark.connect")}
         settings = {**left, "spark.driver.memory": f"{self.heap}m", "spark.eventLog.dir": (place.folder / EVENTS).as_uri()}
-        told = " ".join(f"--conf {name}={value}" for name, value in settings.items())
+        settings |= self.settings
+        told = " ".join(f"--conf {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
         return {
             **self.folder_variables(place),
             "SPARK_MASTER": settings["spark.master"],
@@ -37,4 +43,5 @@ class Service(Base, frozen=True, kw_only=True):
             "JAVA_HOME": str(spark.java_home()),
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_SUBMIT_ARGS": f"{told} pyspark-shell",
+            **({"SPARK_DIST_CLASSPATH": spark.added(self.jars)} if self.jars else {}),  # Spark's launcher puts it behind its own
         }

@@ -12,7 +12,7 @@ from delab.checks import CheckFailed
 from delab.checks.kafka import Kafka, Record
 from delab.errors import Blocked
 from delab.services import make
-from delab.services.kafka import members
+from delab.services.kafka import cluster_id, members
 
 pytestmark = [  # of kafka-python: on Python 3.11, and sockets of attempts that failed
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -171,3 +171,7 @@ def test_a_paused_member_is_fenced(three: templates.Scratch) -> None:
     wait.until(lambda: alive(three, "kafka1") == {1, 3}, seconds=40, what="the silence to be seen")
     three["kafka2"].resume()
     wait.until(lambda: alive(three, "kafka1") == {1, 2, 3}, seconds=40, what="the return")
+
+
+def test_no_id_of_a_cluster_looks_like_an_option() -> None:
+    assert all(cluster_id((f"kafka{number}",))[0] != "-" for number in range(500))
