@@ -133,10 +133,14 @@ def pairs(left: Rows, right: Rows) -> Rows:
     return [[key, [value, found]] for key, value in left for found in known.get(key, [None])]
 
 
-def best(documents: Rows, k: int) -> dict[str, Rows]:
-    """For each word the k documents that hold it most often, of equal ones the smaller number first."""
+def best(documents: Rows, k: int, *, added: bool = False) -> dict[str, Rows]:
+    """For each word the k documents that hold it most often, of equal ones the smaller number first.
+
+    `added` is what a mistake gives: a document that is delivered twice counts twice.
+    """
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    deliveries = Counter(number for number, _ in documents)
     for number, text in dict(map(tuple, documents)).items():
         for word, count in Counter(words(text)).items():
-            found[word].append((-count, number))
+            found[word].append((-count * (deliveries[number] if added else 1), number))
     return {word: [[number, -count] for count, number in sorted(all_of_it)[:k]] for word, all_of_it in found.items()}

@@ -304,15 +304,18 @@ def test_top_is_right(spark, asked):
         )
         wrong = [word for word in truth if gave[word] != truth[word]]
         if wrong:
-            word = min(wrong, key=len)
+            word, added = min(wrong, key=len), sent.best(documents, case["k"], added=True)
+            why = mistake(gave[word], truth[word], added[word])
             fail(
                 expected=f"{show(word)}: {show(truth[word])} ({case['name']})",
-                seen=f"{show(gave[word])}{mistake(gave[word], truth[word])}; {len(wrong):,} of {len(truth):,} words are wrong",
+                seen=f"{show(gave[word])}{why}; {len(wrong):,} of {len(truth):,} words are wrong",
             )
 
 
-def mistake(found: Any, truth: list[Any]) -> str:
-    """What may have gone wrong with the best of a word."""
+def mistake(found: Any, truth: list[Any], added: list[Any]) -> str:
+    """What may have gone wrong with the best of a word; `added` is what comes out if a second delivery counts."""
+    if found == added:
+        return "; a document that was delivered twice counts twice"
     if not isinstance(found, list) or not all(isinstance(one, list) and len(one) == 2 for one in found):
         return ""
     numbers = [number for number, _ in found]
@@ -322,9 +325,6 @@ def mistake(found: Any, truth: list[Any]) -> str:
         return "; some are lost"
     if [count for _, count in found] == [count for _, count in truth]:
         return "; equal counts are not in the order of their numbers"
-    known = dict(map(tuple, truth))
-    if any(number in known and count == 2 * known[number] for number, count in found):
-        return "; a document that was delivered twice counts twice"
     return ""
 
 
