@@ -5,7 +5,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import files, lab, shape, verify, warehouse
+from delab import files, fork_server, lab, shape, verify
 from delab.checks.result import CheckResult, Result, Verdict
 
 
@@ -61,7 +60,7 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 3) -> tuple[list[str],
     if not problems:
         packs.ensure(subject.packs())
         packs.images(subject.services())
-        with warehouse.shared() if "dbt" in subject.packs() else nullcontext():
+        with fork_server.serving(*subject.programs()):
             outcomes = judge_cases(subject, jobs)
         problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
         problems += uncaught(subject, outcomes)

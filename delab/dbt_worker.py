@@ -9,12 +9,10 @@ A request is a line of JSON on stdin, the answer one on stdout:
 
 A build that takes too long is killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither
 variables nor dbt's caches get from one to the next.
-
-`python -m delab.dbt_worker --serve SOCKET postgres` is a worker for several askers: each that connects to the socket has a
-process of its own, and speaks with it as above. It ends when its standard input closes.
 """
 
 import contextlib
+import functools
 import importlib
 import json
 import multiprocessing
@@ -22,10 +20,9 @@ import os
 import resource
 import select
 import signal
-import socket
 import sys
 import time
-from typing import IO, Any
+from typing import Any
 
 CHUNK = 1 << 16
 CHECKED = {
@@ -38,25 +35,23 @@ CHECKED = {
 }
 
 
-def main() -> None:
-    """Answer requests until there are no more."""
+@functools.cache
+def preload(*adapters: str) -> None:
+    """Import dbt and adapters, and make what each build would make anew."""
     share_locks()
     import dbt.cli.main
     import dbt.task.build  # noqa: F401 - imported here for the children
 
-    serving = sys.argv[1:2] == ["--serve"]
-    for adapter in sys.argv[3:] if serving else sys.argv[1:]:
+    for adapter in adapters:
         importlib.import_module(f"dbt.adapters.{adapter}")
     describe()
-    if serving:
-        serve(sys.argv[2])
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    preload(*sys.argv[1:])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    attend(answers)
-
-
-def attend(answers: IO[str]) -> None:
-    """Answer the requests on standard input."""
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 
@@ -70,26 +65,6 @@ def share_locks() -> None:
     import dbt.mp_context
 
     dbt.mp_context._MP_CONTEXT = multiprocessing.get_context("fork")  # type: ignore[assignment]
-
-
-def serve(path: str) -> None:
-    """Fork for each that connects; the child returns, with the connection as standard input and output. The parent does not."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen(64)
-        while True:
-            ready, _, _ = select.select([listening, 0], [], [])
-            if 0 in ready:
-                raise SystemExit(0)
-            connection, _ = listening.accept()
-            if not os.fork():
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                os.dup2(connection.fileno(), 0)
-                os.dup2(connection.fileno(), 1)
-                connection.close()
-                return
-            connection.close()
 
 
 def describe() -> None:

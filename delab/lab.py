@@ -11,6 +11,8 @@ from delab import paths
 from delab.errors import LabError
 from delab.services import Service, make
 
+WARM = {"airflow": "delab.checks.airflow_worker", "dbt": "delab.dbt_worker postgres"}  # what a pack's verifications run
+
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a check of verify.py means to the learner; its requirement is the function's docstring."""
@@ -65,6 +67,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alternatives: tuple[Alternative, ...] = ()
     services: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     packs: tuple[str, ...] = ()  # beyond what the services need
+    warm: tuple[str, ...] = ()  # beyond what the packs need: modules, with arguments, whose processes are forked from servers
     seconds: int = 300  # our own time limit for a whole verification
 
 
@@ -102,6 +105,11 @@ class Lab(msgspec.Struct, frozen=True):
         """The packs of packages that it needs beyond the core."""
         needed = [pack for service in self.services() for pack in service.packs]
         return tuple(dict.fromkeys([*needed, *self.about.packs]))
+
+    def programs(self) -> list[list[str]]:
+        """The modules, with arguments, whose processes verifications fork from servers (see delab.fork_server)."""
+        wanted = ["delab.verifier", *(WARM[pack] for pack in self.packs() if pack in WARM), *self.about.warm]
+        return [program.split() for program in wanted]
 
     def check(self, name: str) -> Check:
         """What lab.toml says of a check. Raises KeyError for an unknown one."""

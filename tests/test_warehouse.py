@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from delab import warehouse
+from delab import fork_server, warehouse
 from delab.errors import Blocked
 from delab.warehouse import Warehouse, Worker
 
@@ -160,13 +160,13 @@ def test_a_build_leaves_no_semaphore(tiny: Warehouse) -> None:
 
 
 def test_verifications_share_a_worker(tiny: Warehouse) -> None:
-    with warehouse.shared():
-        one, other = Worker(), Worker()
-        assert isinstance(one.child, warehouse.Shared)
+    with fork_server.serving(["delab.dbt_worker", "duckdb"]):
+        one, other = Worker(["duckdb"]), Worker(["duckdb"])
+        assert isinstance(one.child, fork_server.Forked)
         assert Warehouse(one, tiny.folder, tiny.environment, tiny.project).build().success
         one.close()
         assert Warehouse(other, tiny.folder, tiny.environment, tiny.project).build().success
         other.close()
     alone = Worker(["duckdb"])
-    assert not isinstance(alone.child, warehouse.Shared)
+    assert not isinstance(alone.child, fork_server.Forked)
     alone.close()

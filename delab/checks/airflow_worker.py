@@ -10,10 +10,12 @@ a process of its own, as it would under an executor, so that nothing gets from o
 in an order drawn from a seed; tasks that are *held* run only when nothing else can, as if they took very long. Waits are skipped.
 """
 
+import functools
 import gc
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,19 @@ PLAIN: dict[str, Any] = {
 }
 
 
+# What Airflow must be told before it is imported; a stack's own variables come with `use`.
+ENVIRONMENT = {
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
+}
+
+
+@functools.cache
 def preload() -> None:
     """Import what a run needs, and build the API that tasks talk to; no threads, no connections."""
+    os.environ.update(ENVIRONMENT)
+    os.environ.setdefault("AIRFLOW_HOME", tempfile.gettempdir())
     import airflow.dag_processing.collection
     import airflow.models.dagrun
     import airflow.providers.postgres.hooks.postgres
