@@ -14,6 +14,7 @@ variables nor dbt's caches get from one to the next.
 import contextlib
 import functools
 import importlib
+import io
 import json
 import multiprocessing
 import os
@@ -21,7 +22,9 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 16
@@ -32,6 +35,15 @@ CHECKED = {
     "contracts.graph.unparsed": ("UnparsedModelUpdate",),
     "artifacts.resources": ("Contract", "ModelConfig", "TestConfig"),
     "task.test": ("TestResultData",),
+}
+
+REHEARSAL = {
+    "dbt_project.yml": "{name: rehearsal, version: '1.0', profile: rehearsal}",
+    "profiles.yml": "rehearsal: {target: x, outputs: {x: {type: postgres, host: 127.0.0.1, port: 1, user: x, password: x, "
+    "dbname: x, schema: x, threads: 1}}}",
+    "models/a.sql": "SELECT 1 AS id",
+    "models/b.sql": "SELECT * FROM {{ ref('a') }}",
+    "models/a.yml": "models: [{name: a, columns: [{name: id, data_tests: [unique, not_null]}]}, {name: b, description: x}]",
 }
 
 
@@ -45,6 +57,8 @@ def preload(*adapters: str) -> None:
     for adapter in adapters:
         importlib.import_module(f"dbt.adapters.{adapter}")
     describe()
+    if "postgres" in adapters:
+        rehearse()
 
 
 def main() -> None:
@@ -54,6 +68,23 @@ def main() -> None:
     os.dup2(2, 1)
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+
+
+def rehearse() -> None:
+    """Read a small project of our own: what dbt makes and keeps on the way is the same for all projects, and each fork then has it.
+
+    Nothing of the project stays: dbt itself begins each call with no adapter, no flags and no variables of the last.
+    """
+    from dbt.cli.main import dbtRunner
+    from dbt_common.tests import enable_test_caching
+
+    enable_test_caching()  # by a macro's text, what parsing it gives
+    with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
+        for name, text in REHEARSAL.items():
+            (Path(place) / name).parent.mkdir(exist_ok=True)
+            (Path(place) / name).write_text(text)
+        options = [part for name in ("project-dir", "profiles-dir", "target-path", "log-path") for part in (f"--{name}", place)]
+        dbtRunner().invoke(["parse", *options, "--quiet", "--no-send-anonymous-usage-stats", "--log-level-file", "none"])
 
 
 def share_locks() -> None:

@@ -210,6 +210,7 @@ def served(folder: str, wanted: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
+        child.kill()  # it may import still, and would not see that we go
         child.communicate()
 
 
