@@ -35,6 +35,7 @@ def preload() -> None:
     """
     from delab.services.airflow import SETTINGS
 
+    title("airflow (imported)")  # the first time takes the variables out of its way, and must be before a fork gets others
     home = tempfile.gettempdir()
     own = {"AIRFLOW_HOME": home, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none"}
     own["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] = f"{home}/passwords.json"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import files, fork_server, lab, shape, verify
+from delab import files, forks, lab, shape, verify
 from delab.checks.result import CheckResult, Result, Verdict
 
 
@@ -60,7 +60,7 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 3) -> tuple[list[str],
     if not problems:
         packs.ensure(subject.packs())
         packs.images(subject.services())
-        with fork_server.serving(*subject.programs()):
+        with forks.serving(*subject.programs()):
             outcomes = judge_cases(subject, jobs)
         problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
         problems += uncaught(subject, outcomes)

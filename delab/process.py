@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 
-from delab import fork_server, launch, wait
+from delab import forks, launch, wait
 from delab.errors import Timeout
-from delab.fork_server import Forked
+from delab.forks import Forked
 
 DETACHED: list[subprocess.Popen[bytes]] = []  # kept, because Python complains of a Popen that is dropped while its process lives
 Gone = (psutil.NoSuchProcess, psutil.ZombieProcess)
@@ -28,7 +28,7 @@ def launcher(plan: Mapping[str, Any]) -> list[str]:
 def spawn(command: Sequence[str], plan: Mapping[str, Any], environment: Mapping[str, str]) -> "subprocess.Popen[bytes] | Forked":
     """Start a service in a session of its own. Its id is on disk (plan["record"]) before its program runs."""
     keep = [plan["lock_fd"]] if plan.get("lock_fd") is not None else []
-    if forked := fork_server.fork(command, environment, {**plan, "session": True}, {number: number for number in keep}):
+    if forked := forks.fork(command, environment, {**plan, "session": True}, {number: number for number in keep}):
         return forked
     whole = [*launcher({**plan, "session": True}), *command]
     child = subprocess.Popen(whole, env=dict(environment), pass_fds=keep, stdin=subprocess.DEVNULL)

@@ -12,7 +12,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from delab.fork_server import Forked
+    from delab.forks import Forked
 
 LAST = 4000  # characters of what it printed that are kept
 waiting: "list[Verifier]" = []
@@ -67,9 +67,9 @@ def forked(command: list[str], environment: dict[str, str], kept: dict[int, int]
     """One from a server, if there is one."""
     if not os.environ.get("DELAB_FORKS"):
         return None  # and nothing of it is imported
-    from delab import fork_server
+    from delab import forks
 
-    return fork_server.fork_piped(command, environment, {}, {**kept, 1: out, 2: out}, outlives=True)
+    return forks.fork_piped(command, environment, {}, {**kept, 1: out, 2: out}, outlives=True)
 
 
 def ahead() -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from delab import lab, paths, runtime, wait
 from delab.checks.result import Result, Verdict
-from delab.fork_server import Forked
+from delab.forks import Forked
 from delab.verifier import take
 
 OUTSIDE = "the verification was stopped from outside, as `lab down` does. "

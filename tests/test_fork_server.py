@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from delab import fork_server, process, wait
-from delab.fork_server import Forked
+from delab import forks, process, wait
+from delab.forks import Forked
 
 MODULE = "delab.checks.warm_worker"
 COMMAND = [sys.executable, "-P", "-m", MODULE, "json"]
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[None]:
-    with fork_server.serving([MODULE, "json"]):
+    with forks.serving([MODULE, "json"]):
         yield
 
 
@@ -28,7 +28,7 @@ def served() -> Iterator[None]:
 def forked(served: None, tmp_path: Path) -> Iterator[Forked]:
     plan = {"session": True, "cwd": str(tmp_path), "record": str(tmp_path / "record"), "limits": {"as": 900 * MIB}}
     environment = {"DELAB_RUN": str(tmp_path), "PATH": os.environ["PATH"], "GX_ANALYTICS_ENABLED": "yes"}
-    made = fork_server.fork_piped(COMMAND, environment, plan)
+    made = forks.fork_piped(COMMAND, environment, plan)
     assert made is not None
     assert made.stdout is not None
     assert made.stdout.readline() == b"{}\n"
@@ -71,7 +71,7 @@ def test_can_be_killed(forked: Forked) -> None:
 
 
 def test_ends_with_its_asker(served: None) -> None:
-    made = fork_server.fork_piped(COMMAND, {}, {})
+    made = forks.fork_piped(COMMAND, {}, {})
     assert made is not None
     assert made.stdout is not None
     assert made.stdout.readline() == b"{}\n"
@@ -84,8 +84,8 @@ def test_ends_with_its_asker(served: None) -> None:
 
 
 def test_who_asks_early_waits_and_may_leave() -> None:
-    with fork_server.serving([MODULE, "json"]):
-        leaves, waits = (fork_server.fork_piped(COMMAND, {}, {}) for _ in range(2))
+    with forks.serving([MODULE, "json"]):
+        leaves, waits = (forks.fork_piped(COMMAND, {}, {}) for _ in range(2))
         assert leaves is not None
         assert waits is not None
         close(leaves)
@@ -96,8 +96,8 @@ def test_who_asks_early_waits_and_may_leave() -> None:
 
 def test_a_server_that_can_not_import_is_an_end() -> None:
     command = [sys.executable, "-m", MODULE, "no_such_module"]
-    with fork_server.serving([MODULE, "no_such_module"]):
-        made = fork_server.fork_piped(command, {}, {})
+    with forks.serving([MODULE, "no_such_module"]):
+        made = forks.fork_piped(command, {}, {})
         assert made is not None
         assert made.wait(30) == -signal.SIGKILL
         with pytest.raises(ProcessLookupError):
@@ -107,4 +107,4 @@ def test_a_server_that_can_not_import_is_an_end() -> None:
 
 def test_other_commands_have_no_server(served: None) -> None:
     for command in (["bash", "-m", MODULE, "json"], [*COMMAND, "other"], [sys.executable, "x.py"]):
-        assert fork_server.fork_piped(command, {}, {}) is None
+        assert forks.fork_piped(command, {}, {}) is None

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from delab import fork_server, warehouse
+from delab import forks, warehouse
 from delab.errors import Blocked
 from delab.warehouse import Warehouse, Worker
 
@@ -160,13 +160,13 @@ def test_a_build_leaves_no_semaphore(tiny: Warehouse) -> None:
 
 
 def test_verifications_share_a_worker(tiny: Warehouse) -> None:
-    with fork_server.serving(["delab.dbt_worker", "duckdb"]):
+    with forks.serving(["delab.dbt_worker", "duckdb"]):
         one, other = Worker(["duckdb"]), Worker(["duckdb"])
-        assert isinstance(one.child, fork_server.Forked)
+        assert isinstance(one.child, forks.Forked)
         assert Warehouse(one, tiny.folder, tiny.environment, tiny.project).build().success
         one.close()
         assert Warehouse(other, tiny.folder, tiny.environment, tiny.project).build().success
         other.close()
     alone = Worker(["duckdb"])
-    assert not isinstance(alone.child, fork_server.Forked)
+    assert not isinstance(alone.child, forks.Forked)
     alone.close()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from delab import fork_server, process, wait
+from delab import forks, process, wait
 from delab.checks.failing import expect, fail
 from delab.errors import Timeout
 
@@ -122,7 +122,7 @@ class Program:
         plan = {"session": True, "cwd": str(folder), "limits": limits.plan()}
         env = {**environment, "DELAB_RUN": str(mark), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         told = interactive or stdin is not None
-        self.child = (fork_server.fork_piped(command, env, plan) if told else None) or subprocess.Popen(
+        self.child = (forks.fork_piped(command, env, plan) if told else None) or subprocess.Popen(
             [*process.launcher(plan), *command],
             env=env,
             stdin=subprocess.PIPE if told else subprocess.DEVNULL,

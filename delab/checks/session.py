@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from delab import course, files, fork_server, lab, paths, process, runtime, templates
+from delab import course, files, forks, lab, paths, process, runtime, templates
 from delab.checks import handed_in
 from delab.checks.evidence import Evidence
 from delab.checks.result import CheckResult, Result, Verdict, judge
@@ -78,8 +78,8 @@ class Session:
 
     def start_servers(self) -> None:
         """Begin the imports of what checks will run, while services start and other checks run; an audit has its own."""
-        if self.lab.about.warm and not os.environ.get(fork_server.FOLDER):
-            self.servers.enter_context(fork_server.serving(*(program.split() for program in self.lab.about.warm)))
+        if self.lab.about.warm and not os.environ.get(forks.FOLDER):
+            self.servers.enter_context(forks.serving(*(program.split() for program in self.lab.about.warm)))
 
     # Stacks
 
