@@ -83,6 +83,14 @@ def test_ends_with_its_asker(served: None) -> None:
         stream.close()
 
 
+def test_a_service_does_not_end_with_the_call_that_started_it(served: None, tmp_path: Path) -> None:
+    started = process.spawn(COMMAND, {"cwd": str(tmp_path), "log": str(tmp_path / "log")}, {})
+    assert isinstance(started, Forked)
+    assert started in process.DETACHED
+    assert started.wait(10) == 0  # it was given nothing to read
+    assert (tmp_path / "log").read_text() == "{}\n"
+
+
 def test_who_asks_early_waits_and_may_leave() -> None:
     with forks.serving([MODULE, "json"]):
         leaves, waits = (forks.fork_piped(COMMAND, {}, {}) for _ in range(2))
