@@ -58,7 +58,9 @@ class Server:
 
     def __init__(self, listening: socket.socket) -> None:
         self.listening, self.children, self.lasting = listening, dict[socket.socket, int](), set[int]()
-        self.woken, waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.woken, waking = os.pipe()
+        for end in (self.woken, waking):
+            os.set_blocking(end, False)
         signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
