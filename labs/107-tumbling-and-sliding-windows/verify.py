@@ -113,7 +113,7 @@ class Windows:
         """The topics come to hold the truth about all complete windows."""
         self.wait(topics, seconds, self.rounds(partitions))
         if self.job.helped:  # clicks that are far newer may have completed what two minutes should have: see it without them
-            self.send_closing(self.clicks.some(1, partitions), partitions, later=SECOND)
+            self.send_closing(self.clicks.some(4, partitions), partitions, later=SECOND)
             self.wait(topics, SECONDS, ())
         for topic in topics:
             self.compare(topic, self.truth(topic), when)
