@@ -37,6 +37,7 @@ SETTINGS = {
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.dedupe.buffer.size": "16777216",
+    "log.retention.ms": "-1",  # messages of practice data are years old: by default they would be gone within minutes
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
     "controller.quorum.election.timeout.ms": "500",

@@ -23,6 +23,7 @@ transaction.state.log.min.isr=$((replicas / 2 + 1))
 share.coordinator.state.topic.replication.factor=$replicas
 share.coordinator.state.topic.min.isr=$((replicas / 2 + 1))
 offsets.topic.num.partitions=4
+log.retention.ms=-1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 END

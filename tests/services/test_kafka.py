@@ -52,6 +52,17 @@ def test_messages_come_back_with_key_time_and_partition(one: templates.Scratch) 
     assert kafka.ends("events") == {0: 250, 1: 250}
 
 
+def test_old_messages_stay(one: templates.Scratch) -> None:
+    """Clicks of a data set are years old; Kafka's own default would delete them at its next look."""
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    kafka = Kafka(one)
+    kafka.create("old")
+    with kafka.admin() as admin:
+        told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "old")], config_filter="all")
+    assert told["topic"]["old"]["retention.ms"]["value"] == "-1"
+
+
 def test_lag_is_what_a_group_has_not_committed(one: templates.Scratch) -> None:
     kafka = Kafka(one)
     kafka.create("lagging")
