@@ -18,6 +18,8 @@ KEYS = {BY_EVENT: ["window_start"], BY_PROCESSING: ["window_start"], DELAYS: ["d
 def event_mistake(seen, truth, sent):
     """A mistake in by_event_time that can be recognised, or nothing. `seen` and `truth`: complete windows."""
     believed = list(filter(plausible, sent))
+    if truth and any(key > max(truth) for key in seen) and len(believed) < len(sent):
+        return "clicks from the future are counted; what came after them is late for such a watermark"
     earlier = [{**click, "event_time": click["event_time"] - MS} for click in believed]
     for name, table in (
         ("windows of arrival_time, not of event_time", by_event_time(believed, "arrival_time")),

@@ -57,9 +57,12 @@ class Clocks:
             output.close()
         self.job.__exit__()
 
+    def begin(self):
+        """From now on it may process something."""
+        self.began = datetime.now(UTC)
+
     def start(self):
         """Start it; what it finds is read before more is sent."""
-        self.began = datetime.now(UTC)
         self.job.start()
         self.feed.job = self.job
 
@@ -70,6 +73,7 @@ class Clocks:
         for folder in (self.job.flink.folder if self.job.flink else Path(self.stack.environment()["CHECKPOINTS"])).iterdir():
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
         self.before = {topic: len(output.messages()) for topic, output in self.outputs.items()}
+        self.begin()
         self.start()
 
     def send_closing(self, clicks, later=0 * MS):
@@ -170,7 +174,9 @@ class Clocks:
         """Whether windows are those of the time at which the job ran."""
         found = latest(self.outputs[BY_EVENT].messages(), COLUMNS[BY_EVENT], KEYS[BY_EVENT], BY_EVENT)
         now = datetime.now(UTC)
-        return next((f"a window of the time at which the job ran ({key[0]:%Y-%m-%d %H:%M})" for key in found if now - key[0] < DAY), "")
+        return next(
+            (f"a window of the time at which the job ran ({key[0]:%Y-%m-%d %H:%M})" for key in found if now - key[0] < DAY), ""
+        )
 
     def judge_processing(self, when):
         """by_processing_time comes to hold each click once, where the clock stood when the job had it."""
@@ -196,6 +202,7 @@ def clocks(stack, work, seed):
 
 def test_event_time(clocks):
     """`by_event_time` has a row for each minute, also of clicks that waited in the topic when the job began."""
+    clocks.begin()
     clocks.feed.send(narrow(clocks.clicks.some(0.5)))
     clocks.start()
     clocks.send_closing(clocks.clicks.some(6), later=7 * SECOND)
@@ -226,7 +233,7 @@ def test_delays(clocks, evidence):
 def test_the_future(clocks, evidence):
     """Clicks from the future go to `implausible`, and do not make late what comes after them."""
     now = clocks.clicks.now
-    ahead = [DAY, HOUR, 365 * DAY, AHEAD + MS, AHEAD + 20 * SECOND]
+    ahead = [DAY, HOUR, 365 * DAY, AHEAD + SECOND, AHEAD + 20 * SECOND]
     future = [clocks.clicks.future(by, number % PARTITIONS) for number, by in enumerate(ahead)]
     edge = [clocks.clicks.future(AHEAD, place) for place in range(PARTITIONS)]
     assert not any(map(plausible, future)) and all(map(plausible, edge))
@@ -234,6 +241,8 @@ def test_the_future(clocks, evidence):
     with suppress(Timeout):
         wait.until(lambda: clocks.table(IMPLAUSIBLE) == clocks.truth(IMPLAUSIBLE), seconds=SECONDS, what="implausible clicks")
     clocks.feed.send([*edge, *clocks.clicks.some(2)])  # a batch with the watermark that the ones above may have left
+    with suppress(Timeout):
+        wait.until(lambda: clocks.table(DELAYS) == clocks.truth(DELAYS), seconds=SECONDS, what="those behind them")
     clocks.send_closing(clocks.clicks.some(3), later=9 * SECOND)
     clocks.judge([IMPLAUSIBLE, BY_EVENT, DELAYS], f"after clicks from the future have come at {now:%H:%M}")
     clocks.judge_processing("sent so far, those from the future as well")
