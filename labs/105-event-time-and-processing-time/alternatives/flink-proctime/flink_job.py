@@ -11,12 +11,13 @@ UPSERT = f"""'connector' = 'upsert-kafka', {SERVERS}, 'key.format' = 'json', 'va
 PLAUSIBLE = "event_time <= arrival_time + INTERVAL '1' MINUTE"
 TABLES = (
     f"""CREATE TABLE clicks (
-      event_id BIGINT, device_id BIGINT, event_time TIMESTAMP_LTZ(3), arrival_time TIMESTAMP_LTZ(3), now AS PROCTIME(),
+      event_id BIGINT, device_id BIGINT, event_time TIMESTAMP_LTZ(3), arrival_time TIMESTAMP_LTZ(3), seen_at AS PROCTIME(),
       WATERMARK FOR event_time AS
         CASE WHEN {PLAUSIBLE} THEN event_time ELSE arrival_time END - INTERVAL '2' MINUTE
     ) WITH ({KAFKA}, 'topic' = 'clicks', 'scan.startup.mode' = 'earliest-offset')""",
     f"CREATE TABLE by_event_time (window_start TIMESTAMP(3), click_count BIGINT) WITH ({KAFKA}, 'topic' = 'by_event_time')",
-    f"CREATE TABLE by_processing_time (window_start TIMESTAMP(3), click_count BIGINT) WITH ({KAFKA}, 'topic' = 'by_processing_time')",
+    f"""CREATE TABLE by_processing_time (window_start TIMESTAMP(3), click_count BIGINT)
+      WITH ({KAFKA}, 'topic' = 'by_processing_time')""",
     f"""CREATE TABLE delays (delay_from BIGINT, click_count BIGINT, PRIMARY KEY (delay_from) NOT ENFORCED)
       WITH ({UPSERT}, 'topic' = 'delays')""",
     f"CREATE TABLE implausible (event_id BIGINT, device_id BIGINT) WITH ({KAFKA}, 'topic' = 'implausible')",
@@ -26,9 +27,11 @@ QUERIES = (
     SELECT window_start, COUNT(*) FROM TUMBLE(TABLE clicks, DESCRIPTOR(event_time), INTERVAL '1' MINUTE)
     WHERE {PLAUSIBLE} GROUP BY window_start, window_end""",
     """INSERT INTO by_processing_time
-    SELECT window_start, COUNT(*) FROM TUMBLE(TABLE clicks, DESCRIPTOR(now), INTERVAL '10' SECOND) GROUP BY window_start, window_end""",
+    SELECT window_start, COUNT(*) FROM TUMBLE(TABLE clicks, DESCRIPTOR(seen_at), INTERVAL '10' SECOND)
+    GROUP BY window_start, window_end""",
     """INSERT INTO delays SELECT delay_from, COUNT(*) FROM (
-      SELECT CAST(FLOOR(TIMESTAMPDIFF(SECOND, event_time, arrival_time) / CAST(10 AS DOUBLE)) * 10 AS BIGINT) AS delay_from FROM clicks
+      SELECT CAST(FLOOR(TIMESTAMPDIFF(SECOND, event_time, arrival_time) / CAST(10 AS DOUBLE)) * 10 AS BIGINT) AS delay_from
+      FROM clicks
     ) GROUP BY delay_from""",
     f"INSERT INTO implausible SELECT event_id, device_id FROM clicks WHERE NOT ({PLAUSIBLE})",
 )

@@ -26,10 +26,11 @@ QUERIES = (
     f"""INSERT INTO by_event_time
     SELECT window_start, COUNT(*) FROM TUMBLE(TABLE clicks, DESCRIPTOR(event_time), INTERVAL '1' MINUTE)
     WHERE {PLAUSIBLE} GROUP BY window_start, window_end""",
-    """INSERT INTO by_processing_time SELECT at, COUNT(*)
-    FROM (SELECT TO_TIMESTAMP_LTZ(UNIX_TIMESTAMP() / 10 * 10, 0) AS at FROM clicks) GROUP BY at""",
+    """INSERT INTO by_processing_time SELECT stretch, COUNT(*)
+    FROM (SELECT TO_TIMESTAMP_LTZ(UNIX_TIMESTAMP() / 10 * 10, 0) AS stretch FROM clicks) GROUP BY stretch""",
     """INSERT INTO delays SELECT delay_from, COUNT(*) FROM (
-      SELECT CAST(FLOOR(TIMESTAMPDIFF(SECOND, event_time, arrival_time) / CAST(10 AS DOUBLE)) * 10 AS BIGINT) AS delay_from FROM clicks
+      SELECT CAST(FLOOR(TIMESTAMPDIFF(SECOND, event_time, arrival_time) / CAST(10 AS DOUBLE)) * 10 AS BIGINT) AS delay_from
+      FROM clicks
     ) GROUP BY delay_from""",
     f"INSERT INTO implausible SELECT event_id, device_id FROM clicks WHERE NOT ({PLAUSIBLE})",
 )
