@@ -178,7 +178,9 @@ class Minutes:
         early = [row for row in latest(messages, COLUMNS[FINAL], KEYS[FINAL], FINAL).values() if row[0] > mark]
         expected = "final has one row for a minute, once the minute is complete"
         if early:
-            fail(expected=expected, seen=f"a row of the minute until {early[0][0]:%H:%M} before it is complete (at {mark:%H:%M:%S})")
+            fail(
+                expected=expected, seen=f"a row of the minute until {early[0][0]:%H:%M} before it is complete (at {mark:%H:%M:%S})"
+            )
         said = revised(messages)
         expect(not said, expected=expected, seen=said)
 
