@@ -151,15 +151,13 @@ class Minutes:
         if self.job.helped:  # what is far newer may have completed what two minutes should have: see it without that
             self.send_closing(self.clicks.some(1, partitions), partitions, later=SECOND)
             self.job.shows(lambda: self.right(topics), seconds=SECONDS)
+        self.final_is_final()
         for topic in topics:
             self.compare(topic, self.truth(topic), when)
-        self.final_is_final()
 
     def compare(self, topic, truth, when):
         """Fail unless a topic holds the truth; a mistake that can be recognised is named."""
         seen, found = self.table(topic), self.judged
-        if topic == FINAL:
-            self.final_is_final()
         if seen == truth:
             return
         if not self.outputs[topic].messages():
