@@ -32,6 +32,10 @@ def event_mistake(seen, truth, sent):
             return name
     if said := away(seen, truth):
         return said
+    if seen and truth and min(seen) > min(truth):
+        sure = min(seen)[0] + 2 * MINUTE  # before that, a part may be missing
+        if all(seen.get(key) == row for key, row in truth.items() if key[0] >= sure):
+            return f"the windows before {min(seen)[0]:%H:%M} are missing: the job does not read the topic from its beginning"
     if seen and truth and all(truth.get(key) == row for key, row in seen.items()):
         newest = max(truth)[0]
         if max(seen)[0] < newest:

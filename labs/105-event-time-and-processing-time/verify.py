@@ -152,7 +152,7 @@ class Clocks:
 
     def look_again(self, topics):
         """Clicks that are far newer have been sent: the truth about all, without further ones."""
-        self.send_closing(self.clicks.some(1), later=SECOND)
+        self.send_closing(self.clicks.some(4), later=SECOND)
         truths = {topic: self.truth(topic) for topic in topics}
         self.job.shows(lambda: all(self.table(topic) == truth for topic, truth in truths.items()), seconds=SECONDS)
 
@@ -162,7 +162,13 @@ class Clocks:
         if seen == truth:
             return
         messages = self.outputs[topic].messages()[self.before[topic] :]
-        named = "" if messages else "the topic is empty" if not self.before[topic] else "nothing was written since the new start"
+        named = (
+            ""
+            if messages
+            else "the topic is empty"
+            if not self.before[topic]
+            else "nothing since the new start: it does not read the topic from its beginning"
+        )
         if not named and topic == BY_EVENT:
             named = self.displaced() or event_mistake(seen, truth, self.feed.sent)
         elif not named and topic == DELAYS:

@@ -149,7 +149,7 @@ class Minutes:
         seconds, patience = (SECONDS + START, START_PATIENCE) if starting else (SECONDS, PATIENCE)
         self.job.shows(right, seconds=seconds, rounds=self.rounds(partitions), patience=patience)
         if self.job.helped:  # what is far newer may have completed what two minutes should have: see it without that
-            self.send_closing(self.clicks.some(1, partitions), partitions, later=SECOND)
+            self.send_closing(self.clicks.some(4, partitions), partitions, later=SECOND)
             self.job.shows(lambda: self.right(topics), seconds=SECONDS)
         self.final_is_final()
         for topic in topics:
