@@ -26,7 +26,7 @@ TABLES = (
     f"CREATE TABLE late (event_id BIGINT, reason STRING) WITH ({KAFKA}, 'topic' = 'late')",
 )
 QUERIES = (
-    f"""INSERT INTO live SELECT window_start, MAX(window_start + INTERVAL '1' MINUTE), COUNT(*)
+    f"""INSERT INTO live SELECT window_start, window_start + INTERVAL '1' MINUTE, COUNT(*)
     FROM (SELECT FLOOR(happened TO MINUTE) AS window_start FROM clicks WHERE event_time IS NOT NULL AND NOT ({TOO_LATE}))
     GROUP BY window_start""",
     """INSERT INTO `final` SELECT window_start, window_end, COUNT(*)
