@@ -265,7 +265,7 @@ def judge_join(duality, orders, when):
 
 
 def test_derived_table(duality, evidence):
-    """`derive.py` or `flink_job.py` keeps the change log `segments`: customers by segment; moves are retracted, empty segments deleted."""
+    """`derive.py` or `flink_job.py` keeps `segments`: customers by segment, as a change log with retractions and tombstones."""
     duality.job = Job(duality.stack, duality.work, files=DERIVE)
     duality.job.start()
     judge_segments(duality, "of what was in the log when it started", START_PATIENCE)
