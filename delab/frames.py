@@ -112,7 +112,7 @@ class History:
 
 
 def window_plot(topic: str, windows: Windows, watermark: int | None) -> Plot | None:
-    """A topic's windows over event time; None without any. A watermark that is so far off that it would flatten them is left out."""
+    """A topic's windows over event time; None without any. A watermark so far off that it would flatten them is left out."""
     totals = windows.totals()
     if not totals:
         return None

@@ -29,11 +29,8 @@ from delab.checks.results import latest
 from delab.checks.streaming import START_PATIENCE, Job
 from delab.errors import Timeout
 
-ARRIVED, REPEATED, FURTHER = (
-    30,
-    120,
-    4,
-)  # customers, changes of them before the first compaction, customers changed before the second
+ARRIVED, REPEATED = 30, 120  # customers, and changes of them, before the first compaction
+FURTHER = 4  # customers that change before the second one
 CLEAN = 30  # seconds that compaction may take: the cleaner of this stack looks twice a second
 SHOWS = 60  # seconds that the derived table may take, with the start of an engine
 RUN = {"seconds": 60}
@@ -74,7 +71,7 @@ class Duality:
 
         with self.kafka.admin() as admin:
             told = admin.describe_configs([ConfigResource("TOPIC", topic)], config_filter="all")
-        return {name: about["value"] for found in told.values() for name, about in found[topic].items()}
+        return {name: about["value"] for name, about in told["topic"][topic].items()}
 
     def folded(self):
         """The table that the change log `customers` makes."""
