@@ -3,6 +3,7 @@
 import os
 import queue
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from delab import commands, frames, lab, pictures, report, verify_command, watching
+from delab.checks.failing import CheckFailed
 from delab.checks.result import Plot
 from delab.errors import LabError
 from delab.frames import History
@@ -46,7 +48,8 @@ def follow(console: Console, sampler: Sampler, history: History, wishes: "queue.
     with Live(console=console, auto_refresh=False, transient=False) as live:
         wish = ""
         while wish != "quit":
-            history.add(sampler.sample())
+            with suppress(CheckFailed):  # a topic that is deleted while we ask: the next look knows
+                history.add(sampler.sample())
             live.update(frame(console, history, plots(sampler, history)), refresh=True)
             wish = next_wish(wishes)
 
