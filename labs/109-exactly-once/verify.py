@@ -16,7 +16,7 @@ from delab.errors import Timeout
 SECONDS, START = 45, 45  # that payments may take (half again as long as the task allows), and a start beside that
 FAULT = 30  # seconds until a fault has taken hold
 SMALL, NORMAL = "100", "1048588"  # bytes that a message of the ledger may have: none fits, all fit
-BURST = 4000  # payments that are in the middle of being written for a while
+BURST, FLOOD = 4000, 15_000  # payments that are in the middle of being written for a while, and for longer
 
 
 def text(value):
@@ -188,7 +188,7 @@ def refused(booking, before):
 
 
 def test_killed_behind_the_write(booking, evidence):
-    """Killed (SIGKILL) when payments are in the ledger's log and the checkpoint does not say so, the job books none twice."""
+    """Killed (SIGKILL) with payments in the ledger's log that its checkpoint does not know, or as that is made, it repeats none."""
     at = booking.written()
     booking.send(BURST)
     booking.job.until(lambda: booking.written() > at, seconds=SECONDS, expected=f"the job writes to {LEDGER}")
@@ -198,10 +198,11 @@ def test_killed_behind_the_write(booking, evidence):
     evidence.note(f"killed with {booking.written() - at} entries of the ledger's log behind the checkpoint, {left}")
     booking.job.start()
     booking.judge("after it was killed between its write and its checkpoint", SECONDS + START)
+    killed_with_the_checkpoint(booking)
 
 
-def test_killed_with_the_checkpoint(booking):
-    """Killed at the moment at which a checkpoint is complete (Flink) or a batch planned (Spark), it neither loses nor repeats."""
+def killed_with_the_checkpoint(booking):
+    """Kill it at the moment at which a checkpoint is complete (Flink) or a batch is planned (Spark)."""
     done, before = newest(booking), booking.planned()
     booking.send(200)
     booking.job.until(
@@ -224,7 +225,7 @@ def test_zombie(booking, evidence):
         return
     old = booking.job
     at = booking.written()
-    booking.send(BURST)
+    booking.send(FLOOD)
     old.until(lambda: booking.written() > at, seconds=SECONDS, expected=f"the job writes to {LEDGER}")
     old.pause()
     half = "a transaction open" if booking.open() else "a batch written"

@@ -34,7 +34,7 @@ def main():
     """One job with two sinks, whose plan is the same in both versions: so its state fits."""
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     tables.get_config().set("execution.checkpointing.interval", "2 s")
-    tables.get_config().set("table.exec.state.ttl", "3 s")
+    tables.get_config().set("table.exec.state.ttl", "8 s")
     for statement in (PAYMENTS, BALANCES, SPENDING):
         tables.execute_sql(statement)
     job = tables.create_statement_set()
