@@ -28,7 +28,7 @@ class Payments:
 
     def poison(self):
         """A text that is no JSON: a payment that was cut off, as a collector with a full disk sends it."""
-        return json.dumps(self.one())[: self.chance.randrange(20, 40)]
+        return json.dumps(self.one())[: self.chance.randrange(34, 50)]
 
 
 def records(payments):

@@ -44,6 +44,10 @@ class Payments:
         self.now += SECOND
         return found + [self.one(self.now, partition) for partition in range(PARTITIONS)]
 
+    def stragglers(self):
+        """A payment for each account that happened half a minute before the newest."""
+        return [self.one(self.now - 30 * SECOND, number % PARTITIONS) for number in range(ACCOUNTS)]
+
 
 def balances(events):
     """{(account,): (payments, cents, newest event_time)}."""

@@ -181,6 +181,8 @@ def test_running_totals(bank):
     bank.start()
     bank.send(6)
     bank.judge([BALANCES], "that waited when the job started, and that came since", SECONDS + START)
+    bank.feed.send(bank.payments.stragglers())
+    bank.judge([BALANCES], "of which the last ones happened half a minute before others")
 
 
 def test_windows(bank):

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
 KAFKA = {"kafka.bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"]}
+ISO = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"
 PAYMENT = "account STRING, cents BIGINT, event_time TIMESTAMP"
 FILE = f"{os.environ['CHECKPOINTS']}/totals.json"
 TOTALS = json.loads(Path(FILE).read_text()) if Path(FILE).exists() else {}
@@ -22,10 +23,9 @@ def payments(spark):
 def count(batch, _number):
     """Add a batch to the totals, and send those that have changed."""
     changed = set()
-    for row in batch.collect():
+    for row in batch.select("account", "cents", sf.date_format("event_time", ISO).alias("at")).collect():
         count, cents, seen = TOTALS.get(row.account, (0, 0, ""))
-        at = row.event_time.isoformat(timespec="milliseconds") + "Z"
-        TOTALS[row.account] = (count + 1, cents + row.cents, max(seen, at))
+        TOTALS[row.account] = (count + 1, cents + row.cents, max(seen, row.at))
         changed.add(row.account)
     if changed:
         values = [(json.dumps(shown(account)),) for account in sorted(changed)]
