@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from prepare import LEDGER, PAYMENTS, REJECTED, Payments, records
@@ -79,8 +80,6 @@ class Booking:
 
     def folder(self):
         """Where Spark's checkpoints are."""
-        from pathlib import Path
-
         return Path(self.stack.environment()["CHECKPOINTS"])
 
     def forget_commits(self):
@@ -182,7 +181,7 @@ def test_refused_by_the_sink(booking, evidence):
 
 def refused(booking, before):
     """Whether the job has dealt with it: it has died, its tasks have failed, or it has gone on as if nothing were."""
-    went_on = any(committed > before.get(query, (-1, -1))[1] for query, (_, committed) in booking.planned().items())
+    went_on = any(committed > before.get(query, (-1, -1))[0] for query, (_, committed) in booking.planned().items())
     failed = bool(booking.job.flink and booking.job.flink.trouble())
     return went_on or failed or not booking.job.running()
 
