@@ -24,6 +24,7 @@ from delab.warehouse import Build, NodeResult, Worker
 SECONDS = 150  # that one call of dbt may take: a small project builds in two on a quiet machine
 LIMITS = {"memory": 4096, "file": 16}  # MiB: address space, and one file that dbt writes
 FLOOD = 15 << 20  # bytes that dbt prints: it goes on when it can write no more, until its time is over
+SPILLED = "-c temp_file_limit=256MB"  # that a statement may put aside: recursion without end would fill the memory
 SCHEMA = "analytics"
 SAID = 12  # lines of a message that are shown
 LONGEST_LINE = 300  # characters
@@ -144,7 +145,7 @@ class Project:
     def told(self, seconds: float) -> dict[str, str]:
         """The variables that dbt is told; a statement that does not end is ended by the server."""
         at = {**self.work.environment, **warehouse.libpq(self.node.endpoint)}
-        limit = f"-c statement_timeout={int(seconds * wait.scale() * 500)}"  # half of the time for one of them
+        limit = f"-c statement_timeout={int(seconds * wait.scale() * 500)} {SPILLED}"  # half of the time for one of them
         return {**at, "DBT_SCHEMA": self.schema, "PGOPTIONS": limit, **self.environment}
 
     def run(self, command: str, *arguments: str, seconds: float = SECONDS, **variables: Any) -> Build:

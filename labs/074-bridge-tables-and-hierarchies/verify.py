@@ -11,7 +11,7 @@ from prepare import UNKNOWN, Company
 
 from delab import wait
 from delab.checks import CheckFailed, Database, expect, fail, main
-from delab.checks.dbt import Project
+from delab.checks.dbt import SPILLED, Project
 from delab.services.postgres import connect
 
 SECONDS = 120  # for one build
@@ -78,7 +78,7 @@ def truth_of(company: Company) -> Truth:
 @pytest.fixture(scope="module")
 def project(stack, dbt) -> Project:
     """The project, with a bound on each statement: recursion that does not end is ended by the server."""
-    return dbt.on(stack["primary"], PGOPTIONS=f"-c statement_timeout={int(STATEMENT * wait.scale())}")
+    return dbt.on(stack["primary"], PGOPTIONS=f"-c statement_timeout={int(STATEMENT * wait.scale())} {SPILLED}")
 
 
 @pytest.fixture(scope="module")
