@@ -32,7 +32,7 @@ POD = "pod"
 LIBRARY = "/usr/local/lib/delab"  # in every image
 PROGRAMS = "/opt/postgres/pginstall18/bin"
 LIMITS = {
-    "postgres": 1024,
+    "postgres": 2048,
     "kafka": 1024,
     "airflow": 2560,
     "spark": 2560,
