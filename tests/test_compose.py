@@ -85,7 +85,7 @@ def test_a_service_has_no_rights_and_is_bounded(stack: Any) -> None:
     assert values["NoNewPrivs"] == ["1"]
     about = stack.find("primary").attrs["HostConfig"]
     assert about["ReadonlyRootfs"]
-    assert about["Memory"] == 1024 << 20
+    assert about["Memory"] == 2048 << 20
     assert about["LogConfig"]["Config"]["max-size"]
 
 
