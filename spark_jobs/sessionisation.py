@@ -19,8 +19,7 @@ def transform(clicks: DataFrame, gap: int = 1800, late: str = "10 minutes") -> D
 
     `gap` is in seconds; silence of exactly that long does not end a session.
     """
-    timely = clicks.withWatermark("event_time", late)
-    once = timely.dropDuplicatesWithinWatermark(["event_id"]) if clicks.isStreaming else clicks.dropDuplicates(["event_id"])
+    once = streams.once(clicks, late)
     within = f.session_window("event_time", f"{gap} seconds 1 microsecond")  # Spark's sessions end where a gap is reached
     found = once.groupBy("visitor_id", within).agg(
         f.min("event_time").alias("started_at"),

@@ -17,8 +17,7 @@ from pyspark.sql import functions as f
 
 def transform(clicks: DataFrame, within: str = "30 minutes", late: str = "10 minutes") -> DataFrame:
     """Carts: `cart_id`, `visitor_id`, `page_id`, `cart_at`; `buy_id`, `buy_at`, `amount` of each purchase that follows, or null."""
-    timely = clicks.withWatermark("event_time", late)
-    once = timely.dropDuplicatesWithinWatermark(["event_id"]) if clicks.isStreaming else clicks.dropDuplicates(["event_id"])
+    once = streams.once(clicks, late)
     carts = once.where("action = 'cart'").select(
         f.col("event_id").alias("cart_id"), "visitor_id", "page_id", f.col("event_time").alias("cart_at")
     )

@@ -58,7 +58,13 @@ def clicks(messages: DataFrame) -> DataFrame:
     return read.select("click.*").where(f.col("event_id").isNotNull() & f.col("event_time").isNotNull())
 
 
-def write(rows: DataFrame, told: argparse.Namespace, key: Sequence[str], mode: str = "append") -> StreamingQuery:
+def once(clicks: DataFrame, late: str) -> DataFrame:
+    """The clicks of which each counts once; of a stream, as long as its watermark, which trails by `late`, remembers."""
+    timely = clicks.withWatermark("event_time", late)
+    return timely.dropDuplicatesWithinWatermark(["event_id"]) if clicks.isStreaming else clicks.dropDuplicates(["event_id"])
+
+
+def write(rows: DataFrame, told: argparse.Namespace, key: Sequence[str]) -> StreamingQuery:
     """Start the query. By the columns of `key` a message replaces an earlier one; a table only takes rows that are final."""
     if told.table:
         sink = rows.writeStream.format("delta").option("path", told.table)
@@ -68,7 +74,7 @@ def write(rows: DataFrame, told: argparse.Namespace, key: Sequence[str], mode: s
     trigger = {"availableNow": True} if told.once else {"processingTime": told.every}
     place = told.table or told.to
     name = urlparse(place).path.rstrip("/").rpartition("/")[2]
-    return sink.outputMode(mode).option("checkpointLocation", told.checkpoint).queryName(name).trigger(**trigger).start()
+    return sink.outputMode("append").option("checkpointLocation", told.checkpoint).queryName(name).trigger(**trigger).start()
 
 
 def text(row: Column) -> Column:

@@ -19,8 +19,7 @@ def transform(
     clicks: DataFrame, size: str, slide: str | None = None, late: str = "10 minutes", by: Sequence[str] = ()
 ) -> DataFrame:
     """Windows: `window_start`, `window_end`, the columns of `by`, `clicks`, `amount`. Of a stream, those that are over."""
-    timely = clicks.withWatermark("event_time", late)
-    once = timely.dropDuplicatesWithinWatermark(["event_id"]) if clicks.isStreaming else clicks.dropDuplicates(["event_id"])
+    once = streams.once(clicks, late)
     found = once.groupBy(f.window("event_time", size, slide or size), *by).agg(
         f.count("*").alias("clicks"), f.coalesce(f.sum("amount"), f.lit(0)).cast("decimal(18,2)").alias("amount")
     )
