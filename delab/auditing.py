@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import files, lab, shape, verify, warehouse
+from delab import files, lab, runtime, shape, verify, warehouse
 from delab.checks.result import CheckResult, Result, Verdict
 
 
@@ -66,6 +66,9 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 3, until: float = inf)
     if not problems:
         packs.ensure(subject.packs())
         packs.images(subject.services(), lazy=True)
+        if runtime.chosen() == "local":
+            for service in subject.services():
+                service.archive()  # else the first check that starts a lazy one would have to wait, within its time limit
         with warehouse.shared() if "dbt" in subject.packs() else nullcontext():
             outcomes = judge_cases(subject, jobs, until)
         problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]

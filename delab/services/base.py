@@ -70,6 +70,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """What a template of its data depends on, beside the options: the program's version."""
         return ""
 
+    def archive(self) -> None:
+        """Make what quickens its starts and is made once for a machine; the first start would make it if nobody asked before."""
+
     def create(self, place: Place) -> None:
         """Make the data folder; the services that it reaches are running."""
         raise NotImplementedError
