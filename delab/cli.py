@@ -114,6 +114,14 @@ def watch(lab: LabArgument) -> None:
     watching.watch(console(), lab)
 
 
+@app.command(rich_help_panel=LEARN)
+def look(lab: LabArgument) -> None:
+    """Show topics, lag, windows and watermark as they move (labs with Kafka); q ends and saves pictures."""
+    from delab import looking
+
+    looking.look(console(), lab)
+
+
 @app.command("labs", rich_help_panel=LEARN)
 def catalogue() -> None:
     """List all labs with your progress."""

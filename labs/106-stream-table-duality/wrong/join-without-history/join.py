@@ -1,0 +1,44 @@
+"""Join each order with its customer's segment of then and of now, and end: `python join.py`."""
+
+import json
+import os
+from bisect import bisect_right
+from datetime import datetime
+
+import psycopg2
+from psycopg2.extras import execute_values
+from topiclog import read
+
+
+def history():
+    """Of each customer what the table says: {customer: [(changed_at, segment)]}."""
+    found = {}
+    for message in read("customers"):
+        if message.value is None:
+            found.pop(int(message.key), None)
+        else:
+            event = json.loads(message.value)
+            found[int(message.key)] = [(datetime.fromisoformat(event["changed_at"]), event["segment"])]
+    return found
+
+
+def joined(order, versions):
+    """A row: the last version that had begun at the order's time, and the last of all."""
+    begun = bisect_right([at for at, _ in versions], datetime.fromisoformat(order["ordered_at"]))
+    then = versions[begun - 1][1] if begun else None
+    return order["order_id"], then, versions[-1][1] if versions else None
+
+
+def main():
+    """Replace all rows in one transaction."""
+    versions = history()
+    orders = [json.loads(message.value) for message in read("orders")]
+    rows = [joined(order, versions.get(order["customer_id"], [])) for order in orders]
+    with psycopg2.connect(os.environ["WAREHOUSE_DSN"]) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM order_segments")
+        if rows:
+            execute_values(cursor, "INSERT INTO order_segments (order_id, segment_then, segment_now) VALUES %s", rows)
+
+
+if __name__ == "__main__":
+    main()
