@@ -1,4 +1,4 @@
-"""Customers as they change, orders, the tables that follow from them, and what `lab start` finds."""
+"""Customers as they change, the tables that follow from them, and what `lab start` finds."""
 
 import json
 import random
@@ -10,27 +10,26 @@ from delab.checks.streaming import plain
 from delab.course import LIVE_SEED
 from delab.services.postgres import connect
 
-VERSIONS, ORDERS, CUSTOMERS, SEGMENTS = "customer_versions", "orders", "customers", "segments"
+VERSIONS, CUSTOMERS, SEGMENTS = "customer_versions", "customers", "segments"
 PARTITIONS = 3  # of customer_versions: versions of one customer go to any of them
 SEGMENT_NAMES = ("gold", "silver", "bronze", "trade", "press")
 NAMES = ("Ada", "Boris", "Chloé", "Dmitri", "Elif", "Femi", "Grace", "Hana", "Iker", "Jun", "Lars", "Mira")
 FIELDS = ("customer_id", "version", "name", "segment", "changed_at")  # of a row of `customers`
-TABLES = """
+TABLE = """
+DROP SCHEMA public CASCADE; CREATE SCHEMA public;
 CREATE TABLE customers (
   customer_id bigint PRIMARY KEY, version integer NOT NULL, name text NOT NULL, segment text NOT NULL,
   changed_at timestamptz NOT NULL
-);
-CREATE TABLE order_segments (order_id bigint PRIMARY KEY, segment_then text, segment_now text);
-"""
+)"""
 
 
 class Shop:
-    """Makes versions of customers and their orders from a seed, in the order of their time."""
+    """Makes versions of customers from a seed, in the order of their time."""
 
     def __init__(self, seed):
         self.chance = random.Random(seed)
-        self.first = self.now = datetime(2025, 3, 1, 7, tzinfo=UTC) + timedelta(minutes=self.chance.randrange(200_000))
-        self.newest, self.orders = {}, 0  # {customer: its newest version}, also of those that are gone
+        self.now = datetime(2025, 3, 1, 7, tzinfo=UTC) + timedelta(minutes=self.chance.randrange(200_000))
+        self.newest = {}  # {customer: the newest version}, also of those that are gone
 
     def living(self, segment=None):
         """The customers that there are (in a segment), by number."""
@@ -60,28 +59,17 @@ class Shop:
         """Changes of customers that there are."""
         return [self.change(self.chance.choice(self.living())) for _ in range(count)]
 
-    def changes_within(self, count, shunned):
-        """Changes of customers that there are, all into segments other than this one."""
-        names = [name for name in SEGMENT_NAMES if name != shunned]
-        return [self.change(self.chance.choice(self.living()), segment=self.chance.choice(names)) for _ in range(count)]
+    def desert(self, segment):
+        """All leave a segment, by way of another one; the first of them for good. Further customers move, and none into it."""
+        others = [name for name in SEGMENT_NAMES if name != segment]
+        first, *rest = self.living(segment)
+        gone = self.change(first, deleted=True)
+        movers = [*rest, *rest, *(self.chance.choice(self.living()) for _ in range(20))]
+        return [gone, *(self.change(key, segment=self.chance.choice(others)) for key in movers)]
 
     def end(self, count):
         """The ends of some customers."""
         return [self.change(key, deleted=True) for key in self.chance.sample(self.living(), count)]
-
-    def order(self, customer, at):
-        """One order."""
-        self.orders += 1
-        amount = self.chance.randrange(500, 20_000) / 100
-        return {"order_id": self.orders, "customer_id": customer, "ordered_at": at, "amount": amount}
-
-    def some_orders(self, events):
-        """Orders at the instant of each of some versions, a second before it, and now."""
-        found = []
-        for event in events:
-            for at in (event["changed_at"], event["changed_at"] - timedelta(seconds=1), self.now):
-                found.append(self.order(event["customer_id"], at))
-        return found
 
 
 def newest(events):
@@ -104,18 +92,6 @@ def segments(events):
     return {(name,): (count,) for name, count in counts.items()}
 
 
-def as_of(events, orders):
-    """What order_segments holds: {order: (segment then, segment now)}."""
-    now = newest(events)
-    return {order["order_id"]: (then(events, order), now[order["customer_id"]]["segment"]) for order in orders}
-
-
-def then(events, order):
-    """The segment of an order's customer when it was ordered, as far as these versions tell."""
-    known = [one for one in events if one["customer_id"] == order["customer_id"] and one["changed_at"] <= order["ordered_at"]]
-    return max(known, key=lambda one: one["version"])["segment"] if known else None
-
-
 def encode(event, names=None):
     """An event, or some of its fields, as JSON."""
     return json.dumps({name: plain(event[name]) for name in names or event}).encode()
@@ -131,24 +107,21 @@ def change_records(events, at=0):
     return [Record(None if event["deleted"] else encode(event, FIELDS), str(event["customer_id"]).encode(), at) for event in events]
 
 
-def make_tables(session):
-    """The two empty tables, and nothing else, in PostgreSQL."""
+def make_table(session):
+    """The empty table, and nothing else, in PostgreSQL."""
     with session.cursor() as cursor:
-        cursor.execute(f"DROP SCHEMA public CASCADE; CREATE SCHEMA public; {TABLES}")
+        cursor.execute(TABLE)
 
 
 def prepare(stack, seed):
-    """Make sources and tables; a verification sends its events itself."""
+    """Make source and table; a verification sends its events itself."""
     with connect(stack["warehouse"].endpoint) as session:
-        make_tables(session)
+        make_table(session)
     kafka = Kafka(stack)
-    forever = {"retention.ms": "-1"}
-    kafka.create(VERSIONS, partitions=PARTITIONS, configs=forever)
-    kafka.create(ORDERS, configs=forever)
+    kafka.create(VERSIONS, partitions=PARTITIONS, configs={"retention.ms": "-1"})
     if seed == LIVE_SEED:
         shop = Shop(seed)
         events = [*shop.arrive(40), *shop.changes(200), *shop.end(6)]
-        orders = shop.some_orders(events[40:80])
-        shop.chance.shuffle(events)
-        kafka.send(VERSIONS, version_records(events, shop.chance))
-        kafka.send(ORDERS, [Record(encode(order)) for order in orders])
+        twice = [*events, *shop.chance.sample(events, 20)]
+        shop.chance.shuffle(twice)
+        kafka.send(VERSIONS, version_records(twice, shop.chance))

@@ -1,4 +1,4 @@
-"""Reading a topic up to its present end, and writing to one. Yours to use; it is not handed in."""
+"""Reading a topic, once or for ever, and writing to one. Yours to use and to change; it is not judged."""
 
 import os
 
@@ -23,6 +23,21 @@ def read(topic):
                     yield from batch
     finally:
         consumer.close()
+
+
+def follow(topic):
+    """Lists of messages of a topic with one partition, for ever: first all that it holds, then each time what is new."""
+    consumer = KafkaConsumer(bootstrap_servers=SERVERS, enable_auto_commit=False)
+    place = TopicPartition(topic, 0)
+    consumer.assign([place])
+    consumer.seek_to_beginning(place)
+    found, end = [], consumer.end_offsets([place])[place]
+    while True:
+        for batch in consumer.poll(timeout_ms=200).values():
+            found += batch
+        if found and consumer.position(place) >= end:
+            yield found
+            found = []
 
 
 def write(topic, messages):

@@ -1,36 +1,47 @@
 """Count the customers of each segment, as a change log again, until it is killed: `python derive.py`."""
 
 import json
-import os
 from collections import Counter
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-
-SERVERS = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
+from topiclog import follow, read, write
 
 
-def changed(message, segment_of, counts):
-    """Take a change in: retract the old row, add the new one. Returns the segments whose count is another now."""
+def written_rows():
+    """The table that an earlier run has left in `segments`: {segment: customers}."""
+    rows = {}
+    for message in read("segments"):
+        rows[message.key] = message.value and json.loads(message.value)
+    return {row["segment"]: row["customers"] for row in rows.values() if row}
+
+
+def take(message, segment_of, counts):
+    """Take a change in."""
     before = segment_of.pop(message.key, None)
-    after = None if message.value is None else json.loads(message.value)["segment"]
-    if after is not None:
-        segment_of[message.key] = after
-        counts[after] += 1
-    return {before, after} - {None} if before != after else set()
+    if message.value is None:
+        counts[before] -= 1
+    else:
+        segment_of[message.key] = json.loads(message.value)["segment"]
+        counts[segment_of[message.key]] += 1
+
+
+def changes(counts, written):
+    """The messages that make what is written into what is counted."""
+    for segment in sorted(counts.keys() | written.keys()):
+        now, before = counts.get(segment, 0), written.get(segment, 0)
+        if now != before:
+            row = {"segment": segment, "customers": now}
+            yield segment.encode(), json.dumps(row).encode() if now else None
 
 
 def main():
-    """Follow `customers` from the beginning: all that this program knows is in the log."""
-    place = TopicPartition("customers", 0)
-    consumer = KafkaConsumer(bootstrap_servers=SERVERS, enable_auto_commit=False)
-    consumer.assign([place])
-    consumer.seek_to_beginning(place)
-    producer = KafkaProducer(bootstrap_servers=SERVERS, acks="all")
+    """Fold the log `customers`; whenever its end is reached, write what has changed."""
+    written = written_rows()
     segment_of, counts = {}, Counter()
-    for message in consumer:
-        for segment in changed(message, segment_of, counts):
-            row = {"segment": segment, "customers": counts[segment]}
-            producer.send("segments", key=segment.encode(), value=json.dumps(row).encode() if counts[segment] else None)
+    for messages in follow("customers"):
+        for message in messages:
+            take(message, segment_of, counts)
+        write("segments", changes(counts, written))
+        written = dict(counts)
 
 
 if __name__ == "__main__":
