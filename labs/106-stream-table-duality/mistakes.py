@@ -55,9 +55,10 @@ def counted_wrong(seen, truth, written):
         return f"{empty[0]} has 0 customers: a row that is gone is a tombstone, not a zero"
     left = [key for key in seen.keys() - truth.keys() if seen[key] == written.get(key)]
     if left and all(seen.get(key) == row for key, row in truth.items()):
+        (name,) = left[0]
         return (
-            f"{left[0][0]} still has its row of before ({seen[left[0]][0]}), and no customers. The log has been compacted meanwhile and "
-            "does not speak of them any more: what was written before must be known from elsewhere"
+            f"{name} still has its row of before ({seen[left[0]][0]}), and no customers. The log has been compacted meanwhile "
+            "and speaks of them no more: what was written before must be known from elsewhere"
         )
     over = [key for key in seen if seen[key][0] > truth.get(key, (0,))[0]]
     if over and all(seen.get(key, (0,))[0] >= row[0] for key, row in truth.items()):
