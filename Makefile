@@ -15,8 +15,7 @@ help:
 	@echo "make hint-N       the next hint"
 	@echo "make solution-N   the reference, once you have passed (FORCE=1: now)"
 	@echo "make reset-N      begin again; your old work is kept"
-	@echo "make watch-N      verify again on each save"
-	@echo "make look-N       topics, lag and windows as they move (labs with Kafka)"
+	@echo "make watch-N      verify again on each save; shows a lab's streams meanwhile"
 	@echo "make labs         all labs, with your progress"
 	@echo "make verify-all   check again all that you have passed"
 	@echo
@@ -37,8 +36,6 @@ reset-%:
 	@$(LAB) reset $*
 watch-%:
 	@$(LAB) watch $*
-look-%:
-	@$(LAB) look $*
 audit-%:
 	@$(LAB) audit $*
 

@@ -108,18 +108,10 @@ def reset(lab: LabArgument) -> None:
 
 @app.command(rich_help_panel=LEARN)
 def watch(lab: LabArgument) -> None:
-    """Verify again on each save; Enter verifies by hand, q ends."""
+    """Verify again on each save; Enter verifies by hand, q ends. With Kafka: shows topics, lag, windows, watermark meanwhile."""
     from delab import watching
 
     watching.watch(console(), lab)
-
-
-@app.command(rich_help_panel=LEARN)
-def look(lab: LabArgument) -> None:
-    """Show topics, lag, windows and watermark as they move (labs with Kafka); q ends and saves pictures."""
-    from delab import looking
-
-    looking.look(console(), lab)
 
 
 @app.command("labs", rich_help_panel=LEARN)

@@ -1,9 +1,9 @@
-"""What `lab look N` shows, computed from what was seen: windows, watermarks, lag over time. Nothing here asks a service."""
+"""What `lab watch N` shows of streams, computed from what was seen. Nothing here asks a service."""
 
 import json
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from delab.checks.result import Plot
 START = "window_start"  # the field that makes a topic one of windows
 SAMPLES = 600  # that are kept: ten minutes of one a second
 Offsets = Mapping[str, Mapping[int, int]]  # by topic and partition
+Reader = tuple[str, str]  # who reads, and which topic
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Sample:
 
     at: float
     ends: Mapping[str, int] = field(default_factory=dict)  # topic: its end, summed over partitions
-    lags: Mapping[str, int] = field(default_factory=dict)  # reader: messages that it has not read
-    watermarks: Mapping[str, int] = field(default_factory=dict)  # step of a job: how far it is in event time
+    lags: Mapping[Reader, int] = field(default_factory=dict)  # messages that it has not read
+    watermarks: Mapping[Reader, int] = field(default_factory=dict)  # how far it is in event time
 
 
 class Windows:
@@ -99,9 +100,15 @@ class History:
 
     def lag_plot(self) -> Plot | None:
         """How far readers have been behind; None as long as there is no reader."""
-        readers = dict.fromkeys(name for sample in self.samples for name in sample.lags)
-        series = {name: [(one.at, float(one.lags[name])) for one in self.samples if name in one.lags] for name in readers}
-        return Plot(title="Lag", x="seconds", y="messages not read", series=series) if series else None
+        readers = dict.fromkeys(reader for sample in self.samples for reader in sample.lags)
+        several = len({topic for _, topic in readers}) > 1
+        series = {
+            f"{name} of {topic}" if several else name: [
+                (one.at, float(one.lags[name, topic])) for one in self.samples if (name, topic) in one.lags
+            ]
+            for name, topic in readers
+        }
+        return Plot(title="Lag", x="seconds of watching", y="messages not read", series=series) if series else None
 
     def rate(self, topic: str) -> float:
         """Messages a second that a topic has got, over the last samples (at most ten)."""
@@ -122,7 +129,7 @@ def window_plot(topic: str, windows: Windows, watermark: int | None) -> Plot | N
     if watermark is not None and abs(minutes(at_ms(watermark) - first) - width) <= max(60.0, 2 * width):
         place = minutes(at_ms(watermark) - first)
         series["watermark"] = [(place, 0.0), (place, max(number for _, number in totals))]
-    return Plot(title=topic, x=f"minutes of event time since {first:%Y-%m-%d %H:%M} UTC", y=windows.column or "rows", series=series)
+    return Plot(title=topic, x=f"minutes since {first:%Y-%m-%d %H:%M} UTC", y=windows.column or "rows", series=series)
 
 
 def minutes(span: timedelta) -> float:
@@ -157,17 +164,29 @@ def spark_progress(text: str) -> tuple[int | None, Offsets]:
     return watermark or None, found
 
 
-def rows(history: History) -> Iterable[tuple[str, str, str]]:
-    """The table above the plots: name, what it is, value."""
+def topic_rows(history: History) -> list[tuple[str, ...]]:
+    """Of each topic: its name, how many messages it holds, how many came in a second."""
+    ends = history.samples[-1].ends if history.samples else {}
+    return [(topic, str(end), f"{history.rate(topic):.0f}") for topic, end in sorted(ends.items())]
+
+
+def reader_rows(history: History) -> list[tuple[str, ...]]:
+    """Of each reader of a topic: its name, the topic, how many messages it has not read, its watermark."""
     if not history.samples:
-        return
+        return []
     now = history.samples[-1]
-    for topic, end in sorted(now.ends.items()):
-        yield topic, "messages", f"{end} (+{history.rate(topic):.0f}/s)"
-    for reader, behind in sorted(now.lags.items()):
-        yield reader, "not read", str(behind)
-    for step, value in sorted(now.watermarks.items()):
-        yield step, "watermark", f"{at_ms(value):%Y-%m-%d %H:%M:%S} UTC"
+    known = dict.fromkeys([*now.lags, *now.watermarks])
+    return [(*key, str(now.lags.get(key, "")), told(now.watermarks.get(key))) for key in sorted(known)]
+
+
+def short(job: str) -> str:
+    """A Flink job's name without what all have."""
+    return job.removeprefix("insert-into_").replace("default_catalog.default_database.", "")
+
+
+def told(watermark: int | None) -> str:
+    """A watermark in words."""
+    return "" if watermark is None else f"{at_ms(watermark):%Y-%m-%d %H:%M:%S}"
 
 
 def slowest(sample: Sample) -> int | None:

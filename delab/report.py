@@ -26,7 +26,7 @@ COLOURS = {
     Verdict.BLOCKED: "yellow",
     Verdict.CANNOT_JUDGE: "magenta",
 }
-PLOT_ROWS = 16
+PLOT_COLUMNS, PLOT_ROWS = 98, 16
 
 
 def check_line(name: str, outcome: str, seconds: float) -> Text:
@@ -106,16 +106,16 @@ def show_evidence(console: Console, check: CheckResult) -> None:
     for note in check.notes:
         console.print(Text.assemble((f"   {check.name.replace('_', ' ')}: ", "bright_black"), note))
     for plot in check.plots:
-        console.print(draw(plot, console))
+        console.print(draw(plot, min(console.width - 2, PLOT_COLUMNS), PLOT_ROWS))
 
 
-def draw(plot: Plot, console: Console) -> Text:
+def draw(plot: Plot, columns: int, lines: int) -> Text:
     """A plot in characters."""
     import plotext
 
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.plotsize(min(console.width, 100) - 2, PLOT_ROWS)
+    plotext.plotsize(columns, lines)
     for name, points in plot.series.items():
         plotext.plot([x for x, _ in points], [y for _, y in points], label=name, marker="braille")
     plotext.title(plot.title)

@@ -1,6 +1,7 @@
-"""Asks a lab's Kafka, Flink and Spark checkpoints how far they are, for `lab look N`; writes nothing, joins no group."""
+"""Asks a lab's Kafka, Flink and Spark checkpoints how far they are, for `lab watch N`; writes nothing, joins no group."""
 
 import contextlib
+import re
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -11,11 +12,11 @@ from delab.checks.flink import ENDED, Flink
 from delab.checks.kafka import Kafka, explained
 from delab.checks.streaming import batches
 from delab.errors import LabError
-from delab.frames import Sample, Windows
+from delab.frames import Reader, Sample, Windows
 from delab.runtime import Stack
 
 RECORDS = 20_000  # that one sample reads at most; the next one goes on
-NAME = 40  # characters of a step's name
+SOURCE = re.compile(r"^Source: (\w+)")  # of a step of a Flink job: the table that it reads
 
 
 class Sampler:
@@ -41,8 +42,8 @@ class Sampler:
             ends = self.ends()
             self.read(ends)
             behind = {group: frames.lag(ends, done) for group, done in self.groups().items()}
-        lags = {f"{group}: {topic}": count for group, topics in behind.items() for topic, count in topics.items()}
-        watermarks: dict[str, int] = {}
+        lags = {(group, topic): count for group, topics in behind.items() for topic, count in topics.items()}
+        watermarks: dict[Reader, int] = {}
         self.spark(ends, lags, watermarks)
         self.flink(lags, watermarks)
         sums = {topic: sum(places.values()) for topic, places in ends.items()}
@@ -93,28 +94,30 @@ class Sampler:
                 found[group] = dict(done)
         return found
 
-    def spark(self, ends: frames.Offsets, lags: dict[str, int], watermarks: dict[str, int]) -> None:
+    def spark(self, ends: frames.Offsets, lags: dict[Reader, int], watermarks: dict[Reader, int]) -> None:
         """What Spark's checkpoints say: it commits no offsets to Kafka. A file that is being replaced is left out this time."""
         place = self.stack.environment().get("CHECKPOINTS")
         folder = Path(place) if place else None
         for query, (planned, committed) in (batches(folder) if folder and folder.is_dir() else {}).items():
             with contextlib.suppress(OSError, ValueError, KeyError):
-                offsets = folder / query / "offsets" if folder else Path()
-                watermark, _ = frames.spark_progress((offsets / str(planned)).read_text())
+                log = Path(place or "") / query / "offsets"
+                watermark, topics = frames.spark_progress((log / str(planned)).read_text())
+                done = frames.spark_progress((log / str(committed)).read_text())[1] if committed >= 0 else {}
+                behind = frames.lag(ends, {topic: done.get(topic, {}) for topic in topics})
+                lags.update({(f"spark {query}", topic): count for topic, count in behind.items()})
                 if watermark is not None:
-                    watermarks[f"spark {query}"] = watermark
-                _, done = frames.spark_progress((offsets / str(committed)).read_text())
-                lags.update({f"spark {query}: {topic}": count for topic, count in frames.lag(ends, done).items()})
+                    watermarks.update({(f"spark {query}", topic): watermark for topic in topics})
 
-    def flink(self, lags: dict[str, int], watermarks: dict[str, int]) -> None:
-        """What the cluster says, if it runs; a job that ends meanwhile is left out."""
-        nodes = [node.name for node in self.stack if node.name == "flink"]
-        if not nodes or not self.stack["flink"].alive():
+    def flink(self, lags: dict[Reader, int], watermarks: dict[Reader, int]) -> None:
+        """What the cluster says of each source, and how far the slowest step is; a job that ends meanwhile is left out."""
+        if not any(node.name == "flink" for node in self.stack) or not self.stack["flink"].alive():
             return
         flink = Flink(self.stack)
         with contextlib.suppress(LabError, KeyError):
             for job in [job for job in flink.jobs() if job.state not in ENDED]:
-                watermarks.update({f"flink {name[:NAME]}": value for name, value in flink.watermarks(job).items()})
+                steps = flink.watermarks(job)
                 for vertex in flink.vertices(job):
-                    if vertex.name.startswith("Source"):
-                        lags[f"flink {vertex.name[:NAME]}"] = int(flink.metric(job, vertex, "pendingRecords"))
+                    if source := SOURCE.match(vertex.name):
+                        reader = (f"flink {frames.short(job.name)}", source[1])
+                        lags[reader] = int(flink.metric(job, vertex, "pendingRecords"))
+                        watermarks.update({reader: min(steps.values())} if steps else {})

@@ -1,4 +1,4 @@
-"""What `lab look` computes: windows of a topic, lag, Spark's progress, plots."""
+"""What `lab watch` computes of streams: windows of a topic, lag, Spark's progress, plots, and the frame that they make."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,13 @@ from delab.frames import (
     measured,
     moment,
     names,
-    rows,
+    reader_rows,
+    short,
     slowest,
     spark_progress,
+    topic_rows,
     window_plot,
 )
-from delab.looking import name, room
-from delab.report import PLOT_ROWS
 
 TEN = datetime(2025, 3, 1, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -96,13 +96,21 @@ def test_history_forgets_and_draws_the_lag() -> None:
     history = History(most=3)
     assert history.lag_plot() is None
     for second in range(5):
-        history.add(Sample(float(second), {"clicks": 10 * second}, {"group: clicks": second} if second != 3 else {}))
+        history.add(Sample(float(second), {"clicks": 10 * second}, {("group", "clicks"): second} if second != 3 else {}))
     assert len(history.samples) == 3
     plot = history.lag_plot()
     assert plot is not None
-    assert plot.series == {"group: clicks": [(2.0, 2.0), (4.0, 4.0)]}
+    assert plot.series == {"group": [(2.0, 2.0), (4.0, 4.0)]}
     assert history.rate("clicks") == 10.0
     assert history.rate("other") == 0.0
+
+
+def test_readers_of_several_topics_are_told_apart() -> None:
+    history = History()
+    history.add(Sample(0.0, {}, {("group", "clicks"): 1, ("group", "orders"): 2}))
+    plot = history.lag_plot()
+    assert plot is not None
+    assert list(plot.series) == ["group of clicks", "group of orders"]
 
 
 def test_a_topic_that_was_made_again_has_no_negative_rate() -> None:
@@ -126,27 +134,26 @@ def test_windows_are_drawn_with_the_watermark_if_it_is_near() -> None:
     assert "2025-03-01 10:00 UTC" in drawn.x
 
 
-def test_the_table_names_what_is_seen_and_the_slowest_step_counts() -> None:
+def test_the_tables_name_what_is_seen_and_the_slowest_watermark_counts() -> None:
     history = History()
-    assert list(rows(history)) == []
-    sample = Sample(0.0, {"clicks": 7}, {"g: clicks": 2}, {"source": 1740823200000, "window": 1740823140000})
+    assert topic_rows(history) == reader_rows(history) == []
+    sample = Sample(0.0, {"clicks": 7}, {("g", "clicks"): 2}, {("s", "clicks"): 1740823200000, ("t", "clicks"): 1740823140000})
     history.add(sample)
-    assert [row[2] for row in rows(history)] == ["7 (+0/s)", "2", "2025-03-01 10:00:00 UTC", "2025-03-01 09:59:00 UTC"]
+    assert topic_rows(history) == [("clicks", "7", "0")]
+    assert reader_rows(history) == [
+        ("g", "clicks", "2", ""),
+        ("s", "clicks", "", "2025-03-01 10:00:00"),
+        ("t", "clicks", "", "2025-03-01 09:59:00"),
+    ]
     assert slowest(sample) == 1740823140000
     assert slowest(Sample(0.0)) is None
+
+
+def test_a_flink_jobs_name_is_shortened_to_what_differs() -> None:
+    assert short("insert-into_default_catalog.default_database.page_views") == "page_views"
+    assert short("my job") == "my job"
 
 
 def test_no_watermark_is_beyond_the_calendar() -> None:
     assert at_ms(1 << 62).year == 9999
     assert at_ms(-(1 << 62)).year == 1
-
-
-def test_as_many_plots_as_fit_and_one_at_least() -> None:
-    assert room(24, 8) == 1
-    assert room(3 * PLOT_ROWS, 5) == 2
-    assert room(500, 5) == 2
-
-
-def test_a_plots_title_becomes_a_files_name() -> None:
-    assert name("page_views") == "page_views"
-    assert name("../a b") == "---a-b"
