@@ -12,7 +12,8 @@ from delab.services.postgres import connect
 
 VERSIONS, CUSTOMERS, SEGMENTS = "customer_versions", "customers", "segments"
 PARTITIONS = 3  # of customer_versions: versions of one customer go to any of them
-SEGMENT_NAMES = ("gold", "silver", "bronze", "trade", "press")
+SEGMENT_NAMES = ("gold", "silver", "bronze", "trade", "press", "school", "club", "staff", "export", "trial")
+EACH = 5  # segments of a shop
 NAMES = ("Ada", "Boris", "Chloé", "Dmitri", "Elif", "Femi", "Grace", "Hana", "Iker", "Jun", "Lars", "Mira")
 FIELDS = ("customer_id", "version", "name", "segment", "changed_at")  # of a row of `customers`
 TABLE = """
@@ -29,6 +30,7 @@ class Shop:
     def __init__(self, seed):
         self.chance = random.Random(seed)
         self.now = datetime(2025, 3, 1, 7, tzinfo=UTC) + timedelta(minutes=self.chance.randrange(200_000))
+        self.names = self.chance.sample(SEGMENT_NAMES, EACH)
         self.newest = {}  # {customer: the newest version}, also of those that are gone
 
     def living(self, segment=None):
@@ -40,7 +42,7 @@ class Shop:
         self.now += timedelta(seconds=self.chance.randrange(1, 600))
         customer = customer or len(self.newest) + 1
         before = self.newest.get(customer, {"version": 0, "segment": None, "name": None})
-        others = [name for name in SEGMENT_NAMES if name != before["segment"]]
+        others = [name for name in self.names if name != before["segment"]]
         self.newest[customer] = {
             "customer_id": customer,
             "version": before["version"] + 1,
@@ -53,7 +55,7 @@ class Shop:
 
     def arrive(self, count):
         """New customers, some in each segment."""
-        return [self.change(segment=SEGMENT_NAMES[number % len(SEGMENT_NAMES)]) for number in range(count)]
+        return [self.change(segment=self.names[number % EACH]) for number in range(count)]
 
     def changes(self, count):
         """Changes of customers that there are."""
@@ -61,7 +63,7 @@ class Shop:
 
     def desert(self, segment):
         """All leave a segment, by way of another one; the first of them for good. Further customers move, and none into it."""
-        others = [name for name in SEGMENT_NAMES if name != segment]
+        others = [name for name in self.names if name != segment]
         first, *rest = self.living(segment)
         gone = self.change(first, deleted=True)
         movers = [*rest, *rest, *(self.chance.choice(self.living()) for _ in range(20))]
