@@ -1,6 +1,7 @@
 """What the learner reads: verdicts, the catalogue, the state of the stack; colours only on a terminal, 80 columns always."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -27,6 +28,7 @@ COLOURS = {
     Verdict.CANNOT_JUDGE: "magenta",
 }
 PLOT_COLUMNS, PLOT_ROWS = 98, 16
+LINES = ("cyan", "magenta", "yellow", "green", "red", "blue")
 
 
 def check_line(name: str, outcome: str, seconds: float) -> Text:
@@ -110,18 +112,33 @@ def show_evidence(console: Console, check: CheckResult) -> None:
 
 
 def draw(plot: Plot, columns: int, lines: int) -> Text:
-    """A plot in characters."""
+    """A plot in characters; several lines have colours of their own where there are colours."""
     import plotext
 
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plotsize(columns, lines)
-    for name, points in plot.series.items():
-        plotext.plot([x for x, _ in points], [y for _, y in points], label=name, marker="braille")
+    series = {name: points for name, points in plot.series.items() if points}  # plotext breaks on a line without points
+    for place, (name, points) in enumerate(series.items()):
+        colour = LINES[place % len(LINES)] if len(series) > 1 else "default"
+        plotext.plot([x for x, _ in points], [y for _, y in points], label=name, marker="braille", color=colour)
+    if every := [point for points in series.values() for point in points]:
+        plotext.xticks(*ticks([x for x, _ in every], columns // 8))
+        plotext.yticks(*ticks([y for _, y in every], lines // 2))
     plotext.title(plot.title)
     plotext.xlabel(plot.x)
     plotext.ylabel(plot.y)
     return Text.from_ansi(plotext.build())
+
+
+def ticks(values: Sequence[float], most: int) -> tuple[list[float], list[str]]:
+    """Round numbers along an axis, so many at most, with their labels."""
+    low, high = min(values), max(values)
+    rough = (high - low) / max(most, 1) or 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    places = [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return places, [f"{place:.10g}" for place in places]
 
 
 def show_error(console: Console, error: LabError) -> None:
