@@ -17,9 +17,9 @@ def written_rows():
 def take(message, segment_of, counts):
     """Take a change in."""
     before = segment_of.pop(message.key, None)
-    if message.value is None:
+    if message.value is None and before is not None:
         counts[before] -= 1
-    else:
+    if message.value is not None:
         segment_of[message.key] = json.loads(message.value)["segment"]
         counts[segment_of[message.key]] += 1
 
