@@ -25,6 +25,7 @@ ACROSS = 76  # columns from which on two plots stand side by side
 LEAST, MOST = 10, 16  # lines of a plot
 NUMBERS = ("messages", "new/s", "not read")
 WHOLE = (*NUMBERS, "watermark (UTC)")  # columns that are never cut
+NOBODY = "nobody reads yet: start your program in another terminal"
 HELP = "a saved file or Enter: verify; q and Enter: end"
 
 
@@ -68,11 +69,12 @@ class Look:
         topics = table(("topic", "messages", "new/s"), frames.topic_rows(self.history))
         readers = table(("reader", "of", "not read", "watermark (UTC)"), frames.reader_rows(self.history))
         tables = [one for one in (topics, readers) if one.row_count]
-        used = sum(one.row_count + 1 for one in tables) + 2
+        last = [Text(line, style="bright_black", no_wrap=True) for line in (*([] if readers.row_count else [NOBODY]), HELP)]
+        used = sum(one.row_count + 1 for one in tables) + len(last) + 1
         return Group(
             *tables,
             *grid(self.console, self.plots(), self.console.height - used),
-            Text(HELP[: self.console.width], style="bright_black"),
+            *last,
         )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -112,23 +113,32 @@ def show_evidence(console: Console, check: CheckResult) -> None:
 
 
 def draw(plot: Plot, columns: int, lines: int) -> Text:
-    """A plot in characters; several lines have colours of their own where there are colours."""
+    """A plot in characters; several lines have colours of their own where there are colours, named below the title."""
     import plotext
 
+    series = {name: points for name, points in plot.series.items() if points}  # plotext breaks on a line without points
+    several = len(series) > 1
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.plotsize(columns, lines)
-    series = {name: points for name, points in plot.series.items() if points}  # plotext breaks on a line without points
-    for place, (name, points) in enumerate(series.items()):
-        colour = LINES[place % len(LINES)] if len(series) > 1 else "default"
-        plotext.plot([x for x, _ in points], [y for _, y in points], label=name, marker="braille", color=colour)
+    plotext.plotsize(columns, lines - several)
+    for colour, points in zip(cycle(LINES if several else ["default"]), series.values(), strict=False):
+        plotext.plot([x for x, _ in points], [y for _, y in points], marker="braille", color=colour)
     if every := [point for points in series.values() for point in points]:
         plotext.xticks(*ticks([x for x, _ in every], columns // 8))
-        plotext.yticks(*ticks([y for _, y in every], lines // 2))
+        plotext.yticks(*ticks([y for _, y in every], lines // 3))
     plotext.title(plot.title)
     plotext.xlabel(plot.x)
     plotext.ylabel(plot.y)
-    return Text.from_ansi(plotext.build())
+    title, _, rest = plotext.build().partition("\n")
+    return Text("\n").join([Text.from_ansi(title), *([legend(series, columns)] if several else []), Text.from_ansi(rest)])
+
+
+def legend(names: Iterable[str], columns: int) -> Text:
+    """The names of lines in their colours, in the middle of a line."""
+    told = Text("   ").join(Text(f"━ {name}", style=colour) for colour, name in zip(cycle(LINES), names, strict=False))
+    told.truncate(columns, overflow="ellipsis")
+    told.pad_left((columns - told.cell_len) // 2)
+    return told
 
 
 def ticks(values: Sequence[float], most: int) -> tuple[list[float], list[str]]:
