@@ -159,7 +159,7 @@ def spark_progress(text: str) -> tuple[int | None, Offsets]:
     found: dict[str, dict[int, int]] = {}
     for line in lines:
         for topic, offsets in line.items():
-            if isinstance(offsets, dict) and all(place.isdigit() for place in offsets):
+            if isinstance(offsets, dict) and offsets and all(place.isdigit() for place in offsets):
                 found[topic] = {int(place): int(offset) for place, offset in offsets.items()}
     return watermark or None, found
 

@@ -88,7 +88,7 @@ def test_lag_counts_partitions_that_were_never_read_and_leaves_out_topics_that_a
 def test_sparks_progress_is_read_from_its_offset_log() -> None:
     text = 'v1\n{"batchWatermarkMs":1740823200000,"batchTimestampMs":5,"conf":{"a.b":"2"}}\n{"clicks":{"2":7,"0":3}}\n-'
     assert spark_progress(text) == (1740823200000, {"clicks": {0: 3, 2: 7}})
-    assert spark_progress('v1\n{"batchWatermarkMs":0}\n') == (None, {})
+    assert spark_progress('v1\n{"batchWatermarkMs":0,"conf":{}}\n') == (None, {})
     assert spark_progress("") == (None, {})
 
 
