@@ -29,7 +29,7 @@ def watch(console: Console, subject: lab.Lab) -> None:
         context.callback(stop.set)
         rest: Callable[[Wishes], str] = partial(prompt, console, subject)
         wish = "verify"
-        if has_streams(subject):
+        if subject.streams:
             from delab import looking
 
             rest = context.enter_context(looking.at(console, subject)).until_wish
@@ -37,11 +37,6 @@ def watch(console: Console, subject: lab.Lab) -> None:
         while wish != "quit":
             verify_command.verify(lambda: console, subject, as_json=False, junit=None, seed=None, work=None)
             wish = rest(wishes)
-
-
-def has_streams(subject: lab.Lab) -> bool:
-    """Whether one of its services is a broker."""
-    return any(entry.get("kind", name) == "kafka" for name, entry in subject.about.services.items())
 
 
 def prompt(console: Console, subject: lab.Lab, wishes: Wishes) -> str:

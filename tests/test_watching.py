@@ -11,7 +11,7 @@ from delab import lab, looking, sampling
 from delab.checks.failing import CheckFailed
 from delab.checks.result import Failure
 from delab.frames import Sample, Windows
-from delab.watching import Wishes, has_streams, next_wish
+from delab.watching import Wishes, next_wish
 
 ROW = b'{"window_start": "2025-03-01T10:%02d:00Z", "page_id": 1, "view_count": %d}'
 NAMES = ("spark page_views", "spark a query whose name is longer than a column")
@@ -95,5 +95,5 @@ def test_several_saves_are_one_wish_but_the_end_is_the_end() -> None:
 
 def test_only_labs_with_a_broker_have_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAB_ROOT")
-    assert has_streams(lab.get(107))
-    assert not has_streams(lab.get(2))
+    assert lab.get(107).streams
+    assert not lab.get(2).streams
