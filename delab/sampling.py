@@ -119,5 +119,6 @@ class Sampler:
                 for vertex in flink.vertices(job):
                     if source := SOURCE.match(vertex.name):
                         reader = (f"flink {frames.short(job.name)}", source[1])
-                        lags[reader] = int(flink.metric(job, vertex, "pendingRecords"))
+                        if behind := flink.metrics(job, vertex, "pendingRecords", "sum"):
+                            lags[reader] = int(sum(behind))
                         watermarks.update({reader: min(steps.values())} if steps else {})
