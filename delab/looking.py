@@ -25,7 +25,7 @@ ACROSS = 76  # columns from which on two plots stand side by side
 LEAST, MOST = 10, 16  # lines of a plot
 NUMBERS = ("messages", "new/s", "not read")
 WHOLE = (*NUMBERS, "watermark (UTC)")  # columns that are never cut
-NOBODY = "nobody reads yet: start your program in another terminal"
+NOBODY = "no group, checkpoint or Flink job yet: start your program in another terminal"
 HELP = "a saved file or Enter: verify; q and Enter: end"
 
 

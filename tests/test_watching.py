@@ -74,6 +74,12 @@ def test_a_frame_fits_the_terminal_and_q_ends_it(tmp_path: Path, width: int, hei
     assert "minutes since 2025-03-01 10:00 UTC" in text
 
 
+def test_while_nobody_reads_it_says_what_to_do(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=80, height=24)
+    console.print(looking.Look(console, Sampler(queue.SimpleQueue()), tmp_path).frame())
+    assert looking.NOBODY in console.file.getvalue()
+
+
 def test_the_pictures_are_saved_and_named(tmp_path: Path) -> None:
     _, _, said = look(tmp_path, 80, 24)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["watch-activity.png", "watch-lag.png", "watch-page_views.png"]
