@@ -113,15 +113,14 @@ def show_evidence(console: Console, check: CheckResult) -> None:
 
 
 def draw(plot: Plot, columns: int, lines: int) -> Text:
-    """A plot in characters; several lines have colours of their own where there are colours, named below the title."""
+    """A plot in characters; its lines are named below the title, in their colours where there are colours."""
     import plotext
 
     series = {name: points for name, points in plot.series.items() if points}  # plotext breaks on a line without points
-    several = len(series) > 1
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.plotsize(columns, lines - several)
-    for colour, points in zip(cycle(LINES if several else ["default"]), series.values(), strict=False):
+    plotext.plotsize(columns, lines - 1)
+    for colour, points in zip(cycle(LINES), series.values(), strict=False):
         plotext.plot([x for x, _ in points], [y for _, y in points], marker="braille", color=colour)
     if every := [point for points in series.values() for point in points]:
         plotext.xticks(*ticks([x for x, _ in every], columns // 8))
@@ -130,7 +129,7 @@ def draw(plot: Plot, columns: int, lines: int) -> Text:
     plotext.xlabel(plot.x)
     plotext.ylabel(plot.y)
     title, _, rest = plotext.build().partition("\n")
-    return Text("\n").join([Text.from_ansi(title), *([legend(series, columns)] if several else []), Text.from_ansi(rest)])
+    return Text("\n").join([Text.from_ansi(title), legend(series, columns), Text.from_ansi(rest)])
 
 
 def legend(names: Iterable[str], columns: int) -> Text:

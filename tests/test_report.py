@@ -32,9 +32,10 @@ def test_a_plot_is_as_large_as_asked_and_names_its_lines(points: list[tuple[floa
         assert "two" in text
 
 
-def test_only_several_lines_have_colours() -> None:
+def test_the_names_of_lines_stand_below_the_title_in_their_colours() -> None:
     points = [(0.0, 1.0), (1.0, 2.0)]
-    alone = draw(Plot(title="t", x="x", y="y", series={"one": points}), 40, 12)
-    both = draw(Plot(title="t", x="x", y="y", series={"one": points, "two": points}), 40, 12)
-    assert alone.spans == []
-    assert both.spans
+    drawn = draw(Plot(title="Lag", x="x", y="y", series={"one": points, "two": points}), 40, 12)
+    title, names, *_ = drawn.plain.splitlines()
+    assert title.strip() == "Lag"
+    assert names.split() == ["━", "one", "━", "two"]
+    assert {"cyan", "magenta"} <= {str(span.style) for span in drawn.spans}
