@@ -15,7 +15,7 @@ help:
 	@echo "make hint-N       the next hint"
 	@echo "make solution-N   the reference, once you have passed (FORCE=1: now)"
 	@echo "make reset-N      begin again; your old work is kept"
-	@echo "make watch-N      verify again on each save"
+	@echo "make watch-N      verify again on each save; shows a lab's streams meanwhile"
 	@echo "make labs         all labs, with your progress"
 	@echo "make verify-all   check again all that you have passed"
 	@echo

@@ -108,7 +108,7 @@ def reset(lab: LabArgument) -> None:
 
 @app.command(rich_help_panel=LEARN)
 def watch(lab: LabArgument) -> None:
-    """Verify again on each save; Enter verifies by hand, q ends."""
+    """Verify again on each save; Enter verifies by hand, q ends. With Kafka: shows topics, lag, windows, watermark meanwhile."""
     from delab import watching
 
     watching.watch(console(), lab)

@@ -42,6 +42,8 @@ def start(console: Console, subject: lab.Lab) -> None:
         console.print(line, soft_wrap=True)
     console.print(f"\nThe whole story: labs/{subject.slug}/README.md", style="bold")
     console.print(f"Check your work: make verify-{subject.number}", style="bold")
+    if subject.streams:
+        console.print(f"See topics, lag and windows move: make watch-{subject.number}", style="bold")
 
 
 def choices(subject: lab.Lab) -> list[str]:

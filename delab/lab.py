@@ -95,6 +95,11 @@ class Lab(msgspec.Struct, frozen=True):
         """The starter."""
         return self.folder / "start"
 
+    @property
+    def streams(self) -> bool:
+        """Whether one of its services is a broker: then there is something that moves."""
+        return any(entry.get("kind", name) == "kafka" for name, entry in self.about.services.items())
+
     def services(self) -> tuple[Service, ...]:
         """The services that it needs, in starting order."""
         return tuple(make(name, options) for name, options in self.about.services.items())

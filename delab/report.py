@@ -1,6 +1,8 @@
 """What the learner reads: verdicts, the catalogue, the state of the stack; colours only on a terminal, 80 columns always."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -26,7 +28,8 @@ COLOURS = {
     Verdict.BLOCKED: "yellow",
     Verdict.CANNOT_JUDGE: "magenta",
 }
-PLOT_ROWS = 16
+PLOT_COLUMNS, PLOT_ROWS = 98, 16
+LINES = ("cyan", "magenta", "yellow", "green", "red", "blue")
 
 
 def check_line(name: str, outcome: str, seconds: float) -> Text:
@@ -106,22 +109,45 @@ def show_evidence(console: Console, check: CheckResult) -> None:
     for note in check.notes:
         console.print(Text.assemble((f"   {check.name.replace('_', ' ')}: ", "bright_black"), note))
     for plot in check.plots:
-        console.print(draw(plot, console))
+        console.print(draw(plot, min(console.width - 2, PLOT_COLUMNS), PLOT_ROWS))
 
 
-def draw(plot: Plot, console: Console) -> Text:
-    """A plot in characters."""
+def draw(plot: Plot, columns: int, lines: int) -> Text:
+    """A plot in characters; its lines are named below the title, in their colours where there are colours."""
     import plotext
 
+    series = {name: points for name, points in plot.series.items() if points}  # plotext breaks on a line without points
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.plotsize(min(console.width, 100) - 2, PLOT_ROWS)
-    for name, points in plot.series.items():
-        plotext.plot([x for x, _ in points], [y for _, y in points], label=name, marker="braille")
+    plotext.plotsize(columns, lines - 1)
+    for colour, points in zip(cycle(LINES), series.values(), strict=False):
+        plotext.plot([x for x, _ in points], [y for _, y in points], marker="braille", color=colour)
+    if every := [point for points in series.values() for point in points]:
+        plotext.xticks(*ticks([x for x, _ in every], columns // 8))
+        plotext.yticks(*ticks([y for _, y in every], lines // 3))
     plotext.title(plot.title)
     plotext.xlabel(plot.x)
     plotext.ylabel(plot.y)
-    return Text.from_ansi(plotext.build())
+    title, _, rest = plotext.build().partition("\n")
+    return Text("\n").join([Text.from_ansi(title), legend(series, columns), Text.from_ansi(rest)])
+
+
+def legend(names: Iterable[str], columns: int) -> Text:
+    """The names of lines in their colours, in the middle of a line."""
+    told = Text("   ").join(Text(f"━ {name}", style=colour) for colour, name in zip(cycle(LINES), names, strict=False))
+    told.truncate(columns, overflow="ellipsis")
+    told.pad_left((columns - told.cell_len) // 2)
+    return told
+
+
+def ticks(values: Sequence[float], most: int) -> tuple[list[float], list[str]]:
+    """Round numbers along an axis, so many at most, with their labels."""
+    low, high = min(values), max(values)
+    rough = (high - low) / max(most, 1) or 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    places = [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return places, [f"{place:.10g}" for place in places]
 
 
 def show_error(console: Console, error: LabError) -> None:

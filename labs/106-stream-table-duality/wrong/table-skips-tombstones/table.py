@@ -1,0 +1,33 @@
+"""Make the table `customers` what its change log says, and end: `python table.py`."""
+
+import json
+import os
+
+import psycopg2
+from psycopg2.extras import execute_values
+from topiclog import read
+
+COLUMNS = ("customer_id", "version", "name", "segment", "changed_at")
+
+
+def table():
+    """The last value of each key; a tombstone removes it."""
+    rows = {}
+    for message in read("customers"):
+        if message.value is None:
+            continue
+        rows[message.key] = json.loads(message.value)
+    return [tuple(row[name] for name in COLUMNS) for row in rows.values()]
+
+
+def main():
+    """Replace all rows in one transaction: nobody sees an empty table."""
+    rows = table()
+    with psycopg2.connect(os.environ["WAREHOUSE_DSN"]) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM customers")
+        if rows:
+            execute_values(cursor, f"INSERT INTO customers ({', '.join(COLUMNS)}) VALUES %s", rows)
+
+
+if __name__ == "__main__":
+    main()
