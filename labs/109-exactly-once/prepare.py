@@ -1,9 +1,9 @@
-"""Payments, some messages that are none, and the topics of the ledger."""
+"""Payments, some messages that are none, the provider that sends them in transactions, and the topics of the ledger."""
 
 import json
 import random
 
-from delab.checks.kafka import Kafka, Record
+from delab.checks.kafka import Kafka, explained
 from delab.course import LIVE_SEED
 
 PAYMENTS, LEDGER, REJECTED = "payments", "ledger", "rejected"
@@ -31,11 +31,33 @@ class Payments:
         return json.dumps(self.one())[: self.chance.randrange(34, 50)]
 
 
-def records(payments):
-    """Payments as messages, in turn over the partitions; a text goes as it is."""
-    for place, payment in enumerate(payments):
-        value = payment if isinstance(payment, str) else json.dumps(payment)
-        yield Record(value.encode(), partition=place % PARTITIONS)
+class Provider:
+    """Sends messages to `payments`, in turn over its partitions, each call in a transaction of its own."""
+
+    def __init__(self, kafka):
+        from kafka import KafkaProducer
+
+        self.kafka = kafka
+        with explained(kafka.servers):
+            self.producer = KafkaProducer(**kafka.options, transactional_id="provider", linger_ms=20, batch_size=1 << 17)
+            self.producer.init_transactions()
+
+    def send(self, messages, *, commit=True):
+        """Send payments, and texts as they are; or take back what was sent."""
+        with explained(self.kafka.servers):
+            self.producer.begin_transaction()
+            values = [one if isinstance(one, str) else json.dumps(one) for one in messages]
+            promises = [
+                self.producer.send(PAYMENTS, value.encode(), partition=place % PARTITIONS) for place, value in enumerate(values)
+            ]
+            self.producer.flush()
+            for promise in promises:
+                promise.get()
+            self.producer.commit_transaction() if commit else self.producer.abort_transaction()
+
+    def close(self):
+        """Close the producer."""
+        self.producer.close()
 
 
 def prepare(stack, seed):
@@ -45,5 +67,8 @@ def prepare(stack, seed):
     for topic in (LEDGER, REJECTED):
         kafka.create(topic)
     if seed == LIVE_SEED:
-        payments = Payments(seed)
-        kafka.send(PAYMENTS, records([*payments.some(300), payments.poison(), *payments.some(50)]))
+        payments, provider = Payments(seed), Provider(kafka)
+        provider.send([*payments.some(300), payments.poison()])
+        provider.send(payments.some(20), commit=False)
+        provider.send(payments.some(50))
+        provider.close()

@@ -2,22 +2,23 @@
 
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
-from prepare import LEDGER, PAYMENTS, REJECTED, Payments, records
+from faults import OFFSETS, Checkpoints, Halves, refuses, stalled, stalls
+from mistakes import ledger_says, rejected_says
+from prepare import LEDGER, REJECTED, Payments, Provider
 
 from delab import wait
-from delab.checks import expect, fail, main
+from delab.checks import fail, main
 from delab.checks.kafka import Kafka
 from delab.checks.results import Output, rows, whole
-from delab.checks.streaming import Job, batches
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Job
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that payments may take (half again as long as the task allows), and a start beside that
 FAULT = 30  # seconds until a fault has taken hold
-SMALL, NORMAL = "100", "1048588"  # bytes that a message of the ledger may have: none fits, all fit
-BURST, FLOOD = 4000, 15_000  # payments that are in the middle of being written for a while, and for longer
+NOTE = 6  # seconds in which a batch that was written is noted as done, unless its job cannot note it
+SOME, TEXTS = 60, 2  # payments and texts that meet a fault
 
 
 def text(value):
@@ -31,25 +32,37 @@ COLUMNS = {"payment_id": text, "account": text, "cents": whole}
 
 
 class Booking:
-    """The payments of this verification, the learner's job, and what committed readers see."""
+    """The payments of this verification, the learner's job, and what readers of committed messages see."""
 
     def __init__(self, stack, work, seed):
-        self.stack, self.work, self.kafka, self.payments = stack, work, Kafka(stack), Payments(seed)
-        self.job, self.sent, self.poison = Job(stack, work), [], []
+        self.stack, self.work, self.kafka = stack, work, Kafka(stack)
+        self.payments, self.provider, self.job = Payments(seed), Provider(self.kafka), Job(stack, work)
+        self.sent, self.poison, self.taken_back = [], [], []
         self.outputs = {topic: Output(self.kafka, topic, committed=True) for topic in (LEDGER, REJECTED)}
+        self.all_written = Output(self.kafka, LEDGER)
+        self.checkpoints = None if self.job.flink else Checkpoints(stack)
 
     def close(self):
         """End what the verification has opened."""
-        for output in self.outputs.values():
+        self.provider.close()
+        for output in (*self.outputs.values(), self.all_written):
             output.close()
         self.job.__exit__()
 
-    def send(self, count, poison=0):
-        """Send payments, with texts that are none in their midst."""
-        payments, broken = self.payments.some(count), [self.payments.poison() for _ in range(poison)]
-        self.kafka.send(PAYMENTS, records([*payments[: count // 2], *broken, *payments[count // 2 :]]))
+    def send(self, count, texts=0):
+        """Send payments in a transaction, with texts that are none in their midst."""
+        payments, broken = self.payments.some(count), [self.payments.poison() for _ in range(texts)]
+        self.provider.send([*payments[: count // 2], *broken, *payments[count // 2 :]])
         self.sent += payments
         self.poison += broken
+
+    def send_and_take_back(self, count):
+        """Send payments in a transaction that is aborted."""
+        payments = self.payments.some(count)
+        self.provider.send(payments, commit=False)
+        self.taken_back += payments
+
+    # What must be there, and what is
 
     def booked(self):
         """The ledger: how often each payment is in it."""
@@ -58,80 +71,83 @@ class Booking:
 
     def truth(self):
         """What the ledger must hold."""
-        return Counter((one["payment_id"], one["account"], one["cents"]) for one in self.sent)
+        return counted(self.sent)
 
     def rejected(self):
-        """The texts put aside, and how often."""
+        """The texts that were put aside, and how often."""
         return Counter((one.value or b"").decode(errors="replace") for one in self.outputs[REJECTED].messages())
 
+    def right(self):
+        """Whether all is there, once."""
+        return self.booked() == self.truth() and self.rejected() == Counter(self.poison)
+
+    def hopeless(self):
+        """Whether something is there that should not be: it will never go away."""
+        return not (self.booked() <= self.truth() and self.rejected() <= Counter(self.poison))
+
     def written(self):
-        """How far the ledger has been written, by whatever transaction; markers of transactions count too."""
-        return sum(self.kafka.ends(LEDGER).values())
+        """How many messages are in the ledger's log, by whatever transaction."""
+        return len(self.all_written.messages())
 
-    def open(self):
-        """Whether a transaction has written to the ledger and has not ended: readers of what is committed stop before it."""
-        with self.kafka.consumer(committed=True) as consumer:
-            place = self.outputs[LEDGER].places
-            return int(consumer.end_offsets(place)[place[0]]) < self.written()
+    def open(self, topic=LEDGER):
+        """Whether a transaction has written to the topic and has not ended: readers of what is committed stop before it."""
+        places = self.outputs[topic].places
+        end = self.outputs[topic].consumer.end_offsets(places)[places[0]]
+        return int(end) < self.kafka.ends(topic)[0]
 
-    def planned(self):
-        """The batches of Spark's checkpoints: {query: (planned, committed)}; empty for Flink."""
-        return {} if self.job.flink else batches(self.folder())
-
-    def folder(self):
-        """Where Spark's checkpoints are."""
-        return Path(self.stack.environment()["CHECKPOINTS"])
-
-    def forget_commits(self):
-        """Put Spark's checkpoints back by an instant: the last batch was written, and its commit not yet. The job is dead."""
-        for query, (planned, committed) in self.planned().items():
-            if planned == committed >= 0:
-                for name in (str(committed), f".{committed}.crc"):
-                    (self.folder() / query / "commits" / name).unlink(missing_ok=True)
-        for query, (planned, committed) in self.planned().items():
-            assert committed < planned or planned < 0, f"{query}: batch {planned} is still committed"
-
-    def limit(self, size):
-        """Set the largest message that the ledger takes."""
-        from kafka.admin import ConfigResource, ConfigResourceType
-
-        with self.kafka.admin() as admin:
-            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, LEDGER, {"max.message.bytes": size})])
+    # Waiting and judging
 
     def judge(self, when, seconds=SECONDS):
-        """The ledger comes to hold each payment once, and keeps it so when further ones have come behind."""
-        self.job.shows(lambda: self.booked() == self.truth(), seconds=seconds)
+        """All comes to be there once, and stays so when further payments have come behind."""
+        self.settle(seconds)
         self.compare(when)
-        self.send(4)  # a batch that repeats something late would have done so before these
-        self.job.shows(lambda: self.booked() == self.truth(), seconds=SECONDS)
+        self.send(4)  # a job that repeats something has done so when it books these
+        self.settle(SECONDS)
         self.compare(when)
+
+    def settle(self, seconds):
+        """Until all is right, or can never be: too much is there, or later payments are, and what is missing is not."""
+        patience = START_PATIENCE if seconds > SECONDS else PATIENCE
+        rounds = [(lambda: self.send(4), self.reached)] * 2
+        self.job.shows(lambda: self.right() or self.hopeless(), seconds=seconds, rounds=rounds, patience=patience)
+
+    def reached(self):
+        """Whether the payments that were sent last are there."""
+        return counted(self.sent[-4:]) <= self.booked()
 
     def compare(self, when):
-        """Fail unless each payment is there once."""
+        """Fail unless each payment is in the ledger and each text is put aside, once."""
         seen, truth = self.booked(), self.truth()
-        if seen == truth:
-            return
-        expected = f"{LEDGER}, read with read_committed, holds each of {len(self.sent)} payments once {when}"
-        fail(expected=expected, seen=f"{self.told(seen, truth)}{self.job.trouble()}")
+        if seen != truth:
+            said = ledger_says(seen, truth, self.taken_back, written=self.written() > 0, held=self.held(LEDGER))
+            expected = f"{LEDGER}, read with read_committed, holds each of {len(self.sent)} payments once {when}"
+            fail(expected=expected, seen=said + self.job.trouble())
+        aside, texts = self.rejected(), Counter(self.poison)
+        if aside != texts:
+            said = rejected_says(aside, texts, held=self.held(REJECTED))
+            expected = f"{REJECTED}, read with read_committed, holds each of {len(self.poison)} texts once {when}"
+            fail(expected=expected, seen=said + self.job.trouble())
 
-    def told(self, seen, truth):
-        """What is wrong with the ledger."""
-        if not seen:
-            stuck = self.written() > 0
-            return "the topic is empty" + (": what was written is in no committed transaction" if stuck else "")
-        ids = Counter(name for name, _, _ in seen.elements())
-        wanted = {name for name, _, _ in truth}
-        twice = [name for name, count in ids.items() if count > 1]
-        missing, strange = sorted(wanted - ids.keys()), sorted(ids.keys() - wanted)
-        said = []
-        if twice:
-            said.append(f"{len(twice)} payments are there more than once, such as {min(twice)}")
-        if missing:
-            held = " (an open transaction holds readers up)" if self.open() else ""
-            said.append(f"{len(missing)} payments are missing, such as {missing[0]}{held}")
-        if strange:
-            said.append(f"payments that nobody sent, such as {strange[0]}")
-        return "; ".join(said) or f"other accounts or amounts than were sent, such as {min(seen - truth)}"
+    def held(self, topic):
+        """Why messages may be missing that were written."""
+        return " (an open transaction that nobody ends holds readers up)" if self.open(topic) else ""
+
+    # Bringing the job where it shall die
+
+    def wait(self, condition, seconds):
+        """Wait for what a fault should bring about; a job that does not do it is killed where it is."""
+        with suppress(Timeout):
+            wait.until(condition, seconds=seconds, what="the fault")
+
+    def start_again(self, when):
+        """Start the job that was killed, and judge."""
+        self.job.start()
+        self.judge(when, SECONDS + START)
+
+
+def counted(payments):
+    """How often each payment is among them."""
+    return Counter((one["payment_id"], one["account"], one["cents"]) for one in payments)
 
 
 @pytest.fixture(scope="module")
@@ -151,101 +167,116 @@ def test_each_payment_once(booking):
     booking.judge("that came while it ran")
 
 
+def test_aborted_payments(booking):
+    """What the provider has taken back (by aborting its transaction) is not booked; what follows is."""
+    booking.send_and_take_back(30)
+    booking.send(20)
+    booking.judge("and none that was taken back")
+
+
 def test_poison_message(booking):
     """A text that is no JSON goes to `rejected`, as it is and once; the payments behind it are booked."""
-    booking.send(40, poison=3)
-    booking.job.shows(lambda: booking.rejected() == Counter(booking.poison), seconds=SECONDS)
+    booking.send(40, texts=3)
     booking.judge("around texts that are no payments")
-    seen, truth = booking.rejected(), Counter(booking.poison)
-    told = f"{sum(seen.values())} messages, {len(truth - seen)} of the texts missing, {sum((seen - truth).values())} too many"
-    expect(seen == truth, expected=f"{REJECTED} holds the {len(truth)} texts that are no payments", seen=told)
 
 
 def test_refused_by_the_sink(booking, evidence):
     """When the ledger refuses what the job has read, and the job is killed then, nothing is lost: a new start books it."""
-    before = booking.planned()
-    booking.limit(SMALL)
-    try:
-        at = booking.written()
-        booking.send(60)
-        with suppress(Timeout):
-            wait.until(lambda: refused(booking, before), seconds=FAULT, what="the job to meet the refusal")
-        assert not booking.booked().keys() & {(one["payment_id"], one["account"], one["cents"]) for one in booking.sent[-60:]}
+    booking.job.wait_checkpoint()
+    before = booking.checkpoints.batches() if booking.checkpoints else {}
+    at = booking.written()
+    with refuses(booking.kafka):
+        booking.send(SOME)
+        booking.wait(lambda: refused(booking, before), FAULT)
         booking.job.kill()
-        evidence.note(f"the ledger took nothing longer than {SMALL} bytes; it was at {at} before, at {booking.written()} after")
-    finally:
-        booking.limit(NORMAL)
-    booking.job.start()
-    booking.judge("after the ledger had refused 60 of them and the job was killed", SECONDS + START)
+        evidence.note(f"of {SOME} payments the ledger took {booking.written() - at}")
+    booking.start_again(f"after the ledger had refused {SOME} of them and the job was killed")
 
 
 def refused(booking, before):
     """Whether the job has dealt with it: it has died, its tasks have failed, or it has gone on as if nothing were."""
-    went_on = any(committed > before.get(query, (-1, -1))[0] for query, (_, committed) in booking.planned().items())
-    failed = bool(booking.job.flink and booking.job.flink.trouble())
-    return went_on or failed or not booking.job.running()
+    if booking.job.flink:
+        return booking.job.flink.trouble() or not booking.job.running()
+    went_on = any(done > before.get(query, (-1, -1))[0] for query, (_, done) in booking.checkpoints.batches().items())
+    return went_on or not booking.job.running()
 
 
 def test_killed_behind_the_write(booking, evidence):
-    """Killed (SIGKILL) with payments in the ledger's log that its checkpoint does not know, or as that is made, it repeats none."""
+    """Killed (SIGKILL) when payments are in the ledger's log and its checkpoint does not say so, it books none twice."""
     at = booking.written()
-    booking.send(BURST)
-    booking.job.until(lambda: booking.written() > at, seconds=SECONDS, expected=f"the job writes to {LEDGER}")
+    if booking.job.flink:
+        Halves(booking.job.flink).no_checkpoint()
+        booking.send(SOME, TEXTS)
+        booking.wait(lambda: booking.written() >= at + SOME, SECONDS)
+        booking.job.kill()
+    else:
+        with stalls(booking.kafka, OFFSETS):
+            booking.send(SOME, TEXTS)
+            booking.wait(lambda: booking.written() >= at + SOME, FAULT)
+            booking.wait(lambda: booking.right() and booking.checkpoints.noted(), NOTE)
+            booking.job.kill()
+        booking.checkpoints.forget_commits()
+    left = "in an open transaction" if booking.open() else "visible"
+    evidence.note(f"killed with {booking.written() - at} payments in the ledger's log behind the checkpoint, {left}")
+    booking.start_again("after it was killed between its write and its checkpoint")
+
+
+def test_killed_before_the_commit(booking, evidence):
+    """Killed (SIGKILL) when its checkpoint says what it has read and the write is not committed, it loses and repeats nothing."""
+    if booking.job.flink:
+        kill_before_the_commit(booking, evidence)
+    else:
+        with stalls(booking.kafka, LEDGER):
+            send_into_the_stall(booking)
+            booking.job.kill()
+        evidence.note("killed with a batch in Spark's log of offsets that the ledger had not taken")
+    booking.start_again("after it was killed between its checkpoint and its commit")
+
+
+def kill_before_the_commit(booking, evidence):
+    """Kill a Flink job whose checkpoint is complete, before it knows of that."""
+    halves, at = Halves(booking.job.flink), booking.written()
+    newest = halves.no_checkpoint()
+    booking.send(SOME, TEXTS)
+    booking.wait(lambda: booking.written() >= at + SOME, SECONDS)
+    if not halves.complete_without_commit(newest, SECONDS):
+        fail(expected="a checkpoint every five seconds, or more often", seen=f"none within {SECONDS} s{booking.job.trouble()}")
     booking.job.kill()
     left = "in an open transaction" if booking.open() else "visible"
-    booking.forget_commits()
-    evidence.note(f"killed with {booking.written() - at} entries of the ledger's log behind the checkpoint, {left}")
-    booking.job.start()
-    booking.judge("after it was killed between its write and its checkpoint", SECONDS + START)
-    killed_with_the_checkpoint(booking)
+    evidence.note(f"killed when checkpoint {halves.complete()} was complete; its {booking.written() - at} payments are {left}")
 
 
-def killed_with_the_checkpoint(booking):
-    """Kill it at the moment at which a checkpoint is complete (Flink) or a batch is planned (Spark)."""
-    done, before = newest(booking), booking.planned()
-    booking.send(200)
-    booking.job.until(
-        lambda: newest(booking) != done or booking.planned() != before, seconds=SECONDS, expected="a checkpoint that goes on"
-    )
-    booking.job.kill()
-    booking.job.start()
-    booking.judge("after it was killed as a checkpoint was made", SECONDS + START)
-
-
-def newest(booking):
-    """Flink's latest complete checkpoint; nothing for Spark."""
-    return booking.job.flink.latest() if booking.job.flink else None
+def send_into_the_stall(booking):
+    """Send payments that the ledger does not take, and see that the job tries to write them."""
+    before = stalled(booking.stack)
+    booking.send(SOME, TEXTS)
+    booking.wait(lambda: stalled(booking.stack) - before or not booking.job.running(), FAULT)
 
 
 def test_zombie(booking, evidence):
-    """An instance that was frozen while it wrote, and wakes when another has taken over, books nothing (Spark: two processes)."""
+    """An instance that was frozen while it wrote, and wakes when another has taken over, books nothing (Spark)."""
     if booking.job.flink:
-        evidence.note("Flink: old and new instance need two clusters; that open transactions of the dead were ended is seen above")
+        evidence.note("Flink: its cluster sees to it that a job runs once; that the dead's transactions were ended is seen above")
         return
     old = booking.job
-    at = booking.written()
-    booking.send(FLOOD)
-    old.until(lambda: booking.written() > at, seconds=SECONDS, expected=f"the job writes to {LEDGER}")
-    old.pause()
-    half = "a transaction open" if booking.open() else "a batch written"
+    with stalls(booking.kafka, LEDGER):
+        send_into_the_stall(booking)
+        old.pause()
     booking.job = Job(booking.stack, booking.work)
     try:
         booking.job.start()
-        with suppress(Timeout):
-            wait.until(lambda: booking.planned() or not booking.job.running(), seconds=START, what="the second instance")
-        booking.job.shows(lambda: booking.booked() == booking.truth(), seconds=SECONDS + START)
+        booking.settle(SECONDS + START)
         booking.compare("when a second instance has taken over from one that is frozen")
         old.resume()
-        booking.send(50)
-        with suppress(Timeout):
-            wait.until(lambda: not old.running(), seconds=10, what="the end of the old instance")
-        booking.job.shows(lambda: booking.booked() == booking.truth(), seconds=SECONDS)
+        booking.send(4)
+        booking.wait(lambda: not old.running(), 10)
+        booking.settle(SECONDS)
+        booking.compare("when the frozen instance has woken up")
         old.kill()
     finally:
         old.__exit__()
-    if not booking.job.running():  # of two, either may find that it was replaced, and end: whoever looks after them starts it again
+    if not booking.job.running():  # of two, either may find that it was replaced and end; whoever looks after them starts it
         booking.job.start()
-    evidence.note(f"the old instance was frozen with {half}")
     booking.judge("after the frozen instance woke up and was ended", SECONDS + START)
 
 

@@ -21,7 +21,7 @@ class Ledger:
 
     def write(self, batch, _number):
         """Write what has not been written; a repeated batch finds its positions moved on."""
-        rows = sorted(batch.select("topic", "partition", "offset", "value").collect(), key=lambda row: (row.partition, row.offset))
+        rows = batch.select("topic", "partition", "offset", "value").orderBy("partition", "offset").collect()
         places = {TopicPartition(row.topic, row.partition) for row in rows}
         done = {place: self.consumer.committed(place) or 0 for place in places}
         fresh = [row for row in rows if row.offset >= done[TopicPartition(row.topic, row.partition)]]
@@ -51,7 +51,8 @@ def main():
     """One query; a batch that fails ends the program, and its transaction with it."""
     spark = SparkSession.builder.getOrCreate()
     source = spark.readStream.format("kafka").options(subscribe="payments", startingOffsets="earliest")
-    payments = source.option("kafka.bootstrap.servers", SERVERS).load()
+    committed = {"kafka.bootstrap.servers": SERVERS, "kafka.isolation.level": "read_committed"}
+    payments = source.options(**committed).load()
     stream = payments.writeStream.foreachBatch(Ledger().write)
     stream.option("checkpointLocation", f"{os.environ['CHECKPOINTS']}/ledger").start().awaitTermination()
 

@@ -8,7 +8,8 @@ KAFKA = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{os.environ['
 ONCE = "'sink.delivery-guarantee' = 'exactly-once', 'properties.transaction.timeout.ms' = '600000'"
 PAYMENTS = f"""
 CREATE TABLE payments (line STRING)
-WITH ({KAFKA}, 'format' = 'raw', 'topic' = 'payments', 'scan.startup.mode' = 'earliest-offset')"""
+WITH ({KAFKA}, 'format' = 'raw', 'topic' = 'payments', 'scan.startup.mode' = 'earliest-offset',
+  'properties.isolation.level' = 'read_committed')"""
 LEDGER = f"""
 CREATE TABLE ledger (payment_id STRING, account STRING, cents BIGINT)
 WITH ({KAFKA}, 'format' = 'json', 'topic' = 'ledger', 'sink.transactional-id-prefix' = 'ledger', {ONCE})"""

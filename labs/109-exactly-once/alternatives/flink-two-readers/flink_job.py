@@ -6,7 +6,7 @@ from pyflink.table import EnvironmentSettings, TableEnvironment
 
 KAFKA = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{os.environ['KAFKA_BOOTSTRAP_SERVERS']}'"
 ONCE = "'sink.delivery-guarantee' = 'exactly-once', 'properties.transaction.timeout.ms' = '600000'"
-SOURCE = "'topic' = 'payments', 'scan.startup.mode' = 'earliest-offset'"
+SOURCE = "'topic' = 'payments', 'scan.startup.mode' = 'earliest-offset', 'properties.isolation.level' = 'read_committed'"
 PAYMENTS = f"""
 CREATE TABLE payments (payment_id STRING, account STRING, cents BIGINT)
 WITH ({KAFKA}, 'format' = 'json', 'json.ignore-parse-errors' = 'true', {SOURCE})"""

@@ -7,7 +7,7 @@ from pyflink.table import EnvironmentSettings, TableEnvironment
 KAFKA = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{os.environ['KAFKA_BOOTSTRAP_SERVERS']}'"
 ONCE = "'sink.delivery-guarantee' = 'at-least-once', 'properties.transaction.timeout.ms' = '600000'"
 GROUP = """
-  'properties.group.id' = 'ledger', 'properties.auto.offset.reset' = 'earliest',
+  'properties.isolation.level' = 'read_committed', 'properties.group.id' = 'ledger', 'properties.auto.offset.reset' = 'earliest',
   'properties.enable.auto.commit' = 'true', 'properties.auto.commit.interval.ms' = '200'"""
 PAYMENTS = f"""
 CREATE TABLE payments (line STRING)

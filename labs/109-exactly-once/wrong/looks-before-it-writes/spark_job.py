@@ -24,7 +24,8 @@ def write(lines, _number):
 def main():
     """One query."""
     spark = SparkSession.builder.getOrCreate()
-    source = spark.readStream.format("kafka").options(**KAFKA, subscribe="payments", startingOffsets="earliest").load()
+    read = {"subscribe": "payments", "startingOffsets": "earliest", "kafka.isolation.level": "read_committed"}
+    source = spark.readStream.format("kafka").options(**KAFKA, **read).load()
     lines = source.select(sf.col("value").cast("string").alias("line"))
     stream = lines.writeStream.foreachBatch(write)
     stream.option("checkpointLocation", f"{os.environ['CHECKPOINTS']}/ledger").start().awaitTermination()

@@ -60,7 +60,8 @@ def main():
     """One query."""
     spark = SparkSession.builder.getOrCreate()
     source = spark.readStream.format("kafka").options(subscribe="payments", startingOffsets="earliest")
-    payments = source.option("kafka.bootstrap.servers", SERVERS).load()
+    committed = {"kafka.bootstrap.servers": SERVERS, "kafka.isolation.level": "read_committed"}
+    payments = source.options(**committed).load()
     stream = payments.writeStream.foreachBatch(Ledger().write)
     stream.option("checkpointLocation", f"{os.environ['CHECKPOINTS']}/{uuid.uuid4()}").start().awaitTermination()
 

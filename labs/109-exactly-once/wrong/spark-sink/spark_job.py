@@ -12,7 +12,8 @@ PAYMENT = "payment_id STRING, account STRING, cents BIGINT"
 def main():
     """Topic and value of each message; offsets and commits are in the checkpoint."""
     spark = SparkSession.builder.getOrCreate()
-    source = spark.readStream.format("kafka").options(**KAFKA, subscribe="payments", startingOffsets="earliest").load()
+    read = {"subscribe": "payments", "startingOffsets": "earliest", "kafka.isolation.level": "read_committed"}
+    source = spark.readStream.format("kafka").options(**KAFKA, **read).load()
     lines = source.select(sf.col("value").cast("string").alias("line"))
     payments = lines.withColumn("payment", sf.from_json("line", PAYMENT))
     known = sf.col("payment.payment_id").isNotNull()

@@ -1,0 +1,36 @@
+"""What is wrong with the ledger and with what was put aside, in words."""
+
+from collections import Counter
+
+
+def ledger_says(seen, truth, taken_back, *, written, held):
+    """What is wrong with the ledger: `seen` and `truth` count (id, account, cents)."""
+    if not seen:
+        return "the topic is empty" + (": what was written is in no committed transaction" if written else "")
+    ids, wanted = Counter(name for name, _, _ in seen.elements()), {name for name, _, _ in truth}
+    twice = sorted(name for name, count in ids.items() if count > 1)
+    missing, strange = sorted(wanted - ids.keys()), sorted(ids.keys() - wanted)
+    aborted = sorted(ids.keys() & {one["payment_id"] for one in taken_back})
+    said = []
+    if aborted:
+        said.append(f"{len(aborted)} payments of transactions that the provider has aborted, such as {aborted[0]}")
+    if twice:
+        said.append(f"{len(twice)} payments are there more than once, such as {twice[0]}")
+    if missing:
+        said.append(f"{len(missing)} payments are missing, such as {missing[0]}{held}")
+    if len(strange) > len(aborted):
+        said.append(f"payments that nobody sent, such as {min(set(strange) - set(aborted))}")
+    return "; ".join(said) or f"other accounts or amounts than were sent, such as {min(seen - truth)}"
+
+
+def rejected_says(seen, truth, *, held):
+    """What is wrong with the texts that were put aside, counted."""
+    twice, missing, strange = sorted(set(seen - truth) & set(truth)), sorted(truth - seen), sorted(set(seen) - set(truth))
+    said = []
+    if twice:
+        said.append(f"{len(twice)} texts are there more than once, such as {twice[0]!r}")
+    if missing:
+        said.append(f"{len(missing)} texts are missing, such as {missing[0]!r}{held}")
+    if strange:
+        said.append(f"texts that nobody sent as they are here, such as {strange[0][:200]!r}")
+    return "; ".join(said)
