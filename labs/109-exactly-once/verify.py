@@ -18,6 +18,7 @@ from delab.errors import Timeout
 SECONDS, START = 45, 45  # that payments may take (half again as long as the task allows), and a start beside that
 FAULT = 30  # seconds until a fault has taken hold
 NOTE = 6  # seconds in which a batch that was written is noted as done, unless its job cannot note it
+DEAD = 10  # seconds for which a job stays dead whose transaction a restart must commit: it has to live as long
 SOME, TEXTS = 60, 2  # payments and texts that meet a fault
 
 
@@ -243,6 +244,7 @@ def kill_before_the_commit(booking, evidence):
         fail(expected="a checkpoint every five seconds, or more often", seen=f"none within {SECONDS} s{booking.job.trouble()}")
     booking.job.kill()
     left = "in an open transaction" if booking.open() else "visible"
+    booking.wait(lambda: not booking.open(), DEAD)
     evidence.note(f"killed when checkpoint {halves.complete()} was complete; its {booking.written() - at} payments are {left}")
 
 

@@ -5,7 +5,7 @@ import os
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 KAFKA = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{os.environ['KAFKA_BOOTSTRAP_SERVERS']}'"
-ONCE = "'sink.delivery-guarantee' = 'exactly-once', 'properties.transaction.timeout.ms' = '5000'"
+ONCE = "'sink.delivery-guarantee' = 'exactly-once', 'properties.transaction.timeout.ms' = '8000'"
 PAYMENTS = f"""
 CREATE TABLE payments (line STRING)
 WITH ({KAFKA}, 'format' = 'raw', 'topic' = 'payments', 'scan.startup.mode' = 'earliest-offset',
