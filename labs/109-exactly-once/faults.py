@@ -4,8 +4,6 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from prepare import LEDGER
-
 from delab import process, wait
 from delab.checks.streaming import batches
 from delab.errors import Timeout
@@ -16,35 +14,22 @@ TURN = 1  # seconds for which one half of Flink's cluster runs while the other o
 
 
 @contextmanager
-def setting(kafka, topic, name, value, normal):
-    """A topic has another setting for a while; nothing is done if there is no such topic."""
-    from kafka.admin import ConfigResource, ConfigResourceType
-
-    def put(told):
-        with kafka.admin() as admin:
-            if topic in admin.list_topics():
-                admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: told})])
-
-    put(value)
+def refuses(kafka, topic):
+    """A topic refuses what is sent to it for a while, and a client does not send it again; nothing is done if there is none."""
+    put_largest(kafka, topic, SMALL)
     try:
         yield
     finally:
-        put(normal)
+        put_largest(kafka, topic, NORMAL)
 
 
-def refuses(kafka):
-    """The ledger refuses what is sent to it, and a client does not send it again."""
-    return setting(kafka, LEDGER, "max.message.bytes", SMALL, NORMAL)
+def put_largest(kafka, topic, size):
+    """Set the largest message that a topic takes."""
+    from kafka.admin import ConfigResource, ConfigResourceType
 
-
-def stalls(kafka, topic):
-    """A topic takes nothing, and clients try again and again: two replicas would have to be in sync, and there is one."""
-    return setting(kafka, topic, "min.insync.replicas", "2", "1")
-
-
-def stalled(stack):
-    """What the broker has logged about messages that it could not take."""
-    return {line for line in stack["kafka"].log().splitlines() if "NotEnoughReplicas" in line}
+    with kafka.admin() as admin:
+        if topic in admin.list_topics():
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": size})])
 
 
 class Checkpoints:

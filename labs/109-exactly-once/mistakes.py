@@ -4,9 +4,10 @@ from collections import Counter
 
 
 def ledger_says(seen, truth, taken_back, *, written, held):
-    """What is wrong with the ledger: `seen` and `truth` count (id, account, cents)."""
+    """What is wrong with the ledger: `seen` and `truth` count (id, account, cents). `held`: why what was written is not seen."""
     if not seen:
-        return "the topic is empty" + (": what was written is in no committed transaction" if written else "")
+        why = "what was written is in no committed transaction" if written else f"{len(truth)} payments are missing"
+        return f"the topic is empty: {why}"
     ids, wanted = Counter(name for name, _, _ in seen.elements()), {name for name, _, _ in truth}
     twice = sorted(name for name, count in ids.items() if count > 1)
     missing, strange = sorted(wanted - ids.keys()), sorted(ids.keys() - wanted)
@@ -16,7 +17,7 @@ def ledger_says(seen, truth, taken_back, *, written, held):
         said.append(f"{len(aborted)} payments of transactions that the provider has aborted, such as {aborted[0]}")
     if twice:
         said.append(f"{len(twice)} payments are there more than once, such as {twice[0]}")
-    if missing:
+    if missing and not said:  # what is too much ends the waiting: others may be on their way
         said.append(f"{len(missing)} payments are missing, such as {missing[0]}{held}")
     if len(strange) > len(aborted):
         said.append(f"payments that nobody sent, such as {min(set(strange) - set(aborted))}")
@@ -29,7 +30,7 @@ def rejected_says(seen, truth, *, held):
     said = []
     if twice:
         said.append(f"{len(twice)} texts are there more than once, such as {twice[0]!r}")
-    if missing:
+    if missing and not said:
         said.append(f"{len(missing)} texts are missing, such as {missing[0]!r}{held}")
     if strange:
         said.append(f"texts that nobody sent as they are here, such as {strange[0][:200]!r}")

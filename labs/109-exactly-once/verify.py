@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
-from faults import OFFSETS, Checkpoints, Halves, refuses, stalled, stalls
+from faults import OFFSETS, Checkpoints, Halves, refuses
 from mistakes import ledger_says, rejected_says
 from prepare import LEDGER, REJECTED, Payments, Provider
 
@@ -19,7 +19,8 @@ SECONDS, START = 45, 45  # that payments may take (half again as long as the tas
 FAULT = 30  # seconds until a fault has taken hold
 NOTE = 6  # seconds in which a batch that was written is noted as done, unless its job cannot note it
 DEAD = 10  # seconds for which a job stays dead whose transaction a restart must commit: it has to live as long
-SOME, TEXTS = 60, 2  # payments and texts that meet a fault
+SOME, TEXTS, MANY = 60, 2, 10_000  # payments and texts that meet a fault; payments that take a second or so to write
+LOOKS = 30  # at the ledger's end, one after the other without a pause
 
 
 def text(value):
@@ -39,6 +40,7 @@ class Booking:
         self.stack, self.work, self.kafka = stack, work, Kafka(stack)
         self.payments, self.provider, self.job = Payments(seed), Provider(self.kafka), Job(stack, work)
         self.sent, self.poison, self.taken_back = [], [], []
+        self.truth, self.ledger, self.read = Counter(), Counter(), 0
         self.outputs = {topic: Output(self.kafka, topic, committed=True) for topic in (LEDGER, REJECTED)}
         self.all_written = Output(self.kafka, LEDGER)
         self.checkpoints = None if self.job.flink else Checkpoints(stack)
@@ -55,6 +57,7 @@ class Booking:
         payments, broken = self.payments.some(count), [self.payments.poison() for _ in range(texts)]
         self.provider.send([*payments[: count // 2], *broken, *payments[count // 2 :]])
         self.sent += payments
+        self.truth.update(counted(payments))
         self.poison += broken
 
     def send_and_take_back(self, count):
@@ -67,12 +70,11 @@ class Booking:
 
     def booked(self):
         """The ledger: how often each payment is in it."""
-        found = rows(self.outputs[LEDGER].messages(), COLUMNS, LEDGER)
-        return Counter((row["payment_id"], row["account"], row["cents"]) for row in found if row)
-
-    def truth(self):
-        """What the ledger must hold."""
-        return counted(self.sent)
+        messages = self.outputs[LEDGER].messages()
+        new = [row for row in rows(messages[self.read :], COLUMNS, LEDGER) if row]
+        self.read = len(messages)
+        self.ledger.update(counted(new))
+        return self.ledger
 
     def rejected(self):
         """The texts that were put aside, and how often."""
@@ -80,21 +82,28 @@ class Booking:
 
     def right(self):
         """Whether all is there, once."""
-        return self.booked() == self.truth() and self.rejected() == Counter(self.poison)
+        return self.booked() == self.truth and self.rejected() == Counter(self.poison)
 
     def hopeless(self):
         """Whether something is there that should not be: it will never go away."""
-        return not (self.booked() <= self.truth() and self.rejected() <= Counter(self.poison))
+        return not (self.booked() <= self.truth and self.rejected() <= Counter(self.poison))
 
     def written(self):
         """How many messages are in the ledger's log, by whatever transaction."""
         return len(self.all_written.messages())
 
+    def end(self):
+        """Where the ledger's log ends; markers of transactions count too."""
+        return sum(self.all_written.consumer.end_offsets(self.all_written.places).values())
+
     def open(self, topic=LEDGER):
         """Whether a transaction has written to the topic and has not ended: readers of what is committed stop before it."""
-        places = self.outputs[topic].places
-        end = self.outputs[topic].consumer.end_offsets(places)[places[0]]
-        return int(end) < self.kafka.ends(topic)[0]
+        end, places = self.kafka.ends(topic)[0], self.outputs[topic].places  # the end first: it moves on
+        return int(self.outputs[topic].consumer.end_offsets(places)[places[0]]) < end
+
+    def how(self):
+        """How what was written last is in the ledger."""
+        return "in an open transaction" if self.open() else "visible"
 
     # Waiting and judging
 
@@ -118,7 +127,7 @@ class Booking:
 
     def compare(self, when):
         """Fail unless each payment is in the ledger and each text is put aside, once."""
-        seen, truth = self.booked(), self.truth()
+        seen, truth = self.booked(), self.truth
         if seen != truth:
             said = ledger_says(seen, truth, self.taken_back, written=self.written() > 0, held=self.held(LEDGER))
             expected = f"{LEDGER}, read with read_committed, holds each of {len(self.sent)} payments once {when}"
@@ -186,7 +195,7 @@ def test_refused_by_the_sink(booking, evidence):
     booking.job.wait_checkpoint()
     before = booking.checkpoints.batches() if booking.checkpoints else {}
     at = booking.written()
-    with refuses(booking.kafka):
+    with refuses(booking.kafka, LEDGER):
         booking.send(SOME)
         booking.wait(lambda: refused(booking, before), FAULT)
         booking.job.kill()
@@ -211,14 +220,13 @@ def test_killed_behind_the_write(booking, evidence):
         booking.wait(lambda: booking.written() >= at + SOME, SECONDS)
         booking.job.kill()
     else:
-        with stalls(booking.kafka, OFFSETS):
+        with refuses(booking.kafka, OFFSETS):
             booking.send(SOME, TEXTS)
-            booking.wait(lambda: booking.written() >= at + SOME, FAULT)
-            booking.wait(lambda: booking.right() and booking.checkpoints.noted(), NOTE)
+            booking.wait(lambda: booking.written() >= at + SOME or not booking.job.running(), FAULT)
+            booking.wait(lambda: (booking.right() and booking.checkpoints.noted()) or not booking.job.running(), NOTE)
             booking.job.kill()
         booking.checkpoints.forget_commits()
-    left = "in an open transaction" if booking.open() else "visible"
-    evidence.note(f"killed with {booking.written() - at} payments in the ledger's log behind the checkpoint, {left}")
+    evidence.note(f"killed with {booking.written() - at} payments in the ledger's log behind the checkpoint, {booking.how()}")
     booking.start_again("after it was killed between its write and its checkpoint")
 
 
@@ -227,10 +235,10 @@ def test_killed_before_the_commit(booking, evidence):
     if booking.job.flink:
         kill_before_the_commit(booking, evidence)
     else:
-        with stalls(booking.kafka, LEDGER):
-            send_into_the_stall(booking)
-            booking.job.kill()
-        evidence.note("killed with a batch in Spark's log of offsets that the ledger had not taken")
+        at = booking.written()
+        bring_into_the_midst(booking)
+        booking.job.kill()
+        evidence.note(f"killed with {left_behind(booking, at)}")
     booking.start_again("after it was killed between its checkpoint and its commit")
 
 
@@ -243,16 +251,20 @@ def kill_before_the_commit(booking, evidence):
     if not halves.complete_without_commit(newest, SECONDS):
         fail(expected="a checkpoint every five seconds, or more often", seen=f"none within {SECONDS} s{booking.job.trouble()}")
     booking.job.kill()
-    left = "in an open transaction" if booking.open() else "visible"
+    evidence.note(f"killed with checkpoint {halves.complete()} complete, and {booking.written() - at} payments {booking.how()}")
     booking.wait(lambda: not booking.open(), DEAD)
-    evidence.note(f"killed when checkpoint {halves.complete()} was complete; its {booking.written() - at} payments are {left}")
 
 
-def send_into_the_stall(booking):
-    """Send payments that the ledger does not take, and see that the job tries to write them."""
-    before = stalled(booking.stack)
-    booking.send(SOME, TEXTS)
-    booking.wait(lambda: stalled(booking.stack) - before or not booking.job.running(), FAULT)
+def bring_into_the_midst(booking):
+    """Send so many payments at once that the job is seen in the midst of writing them: the ledger's log has begun to grow."""
+    at = booking.end()
+    booking.send(MANY, TEXTS)  # in one transaction: all become visible at the same moment, and Spark makes one batch of them
+    booking.wait(lambda: any(booking.end() > at for _ in range(LOOKS)) or not booking.job.running(), FAULT)
+
+
+def left_behind(booking, at):
+    """What a job has left in the ledger's log, in words."""
+    return f"{booking.written() - at} of {MANY} payments in the ledger's log, {booking.how()}"
 
 
 def test_zombie(booking, evidence):
@@ -260,10 +272,10 @@ def test_zombie(booking, evidence):
     if booking.job.flink:
         evidence.note("Flink: its cluster sees to it that a job runs once; that the dead's transactions were ended is seen above")
         return
-    old = booking.job
-    with stalls(booking.kafka, LEDGER):
-        send_into_the_stall(booking)
-        old.pause()
+    old, at = booking.job, booking.written()
+    bring_into_the_midst(booking)
+    old.pause()
+    evidence.note(f"the old instance was frozen with {left_behind(booking, at)}")
     booking.job = Job(booking.stack, booking.work)
     try:
         booking.job.start()
