@@ -24,7 +24,7 @@ PUT_ASIDE = "INSERT INTO rejected SELECT line FROM lines WHERE line IS NOT JSON 
 def main():
     """One job with two sinks."""
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    tables.get_config().set("execution.checkpointing.interval", "2 s")
+    tables.get_config().set("execution.checkpointing.interval", "5 s")
     for statement in (PAYMENTS, LINES, LEDGER, REJECTED):
         tables.execute_sql(statement)
     job = tables.create_statement_set()
