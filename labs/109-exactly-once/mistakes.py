@@ -3,8 +3,11 @@
 from collections import Counter
 
 
-def ledger_says(seen, truth, taken_back, *, written, held):
-    """What is wrong with the ledger: `seen` and `truth` count (id, account, cents). `held`: why what was written is not seen."""
+def ledger_says(seen, truth, taken_back, waited, *, written, held):
+    """What is wrong with the ledger: `seen` and `truth` count (id, account, cents).
+
+    `taken_back`: payments that were aborted; `waited`: those from before the job began; `held`: why what was written is not seen.
+    """
     if not seen:
         why = "what was written is in no committed transaction" if written else f"{len(truth)} payments are missing"
         return f"the topic is empty: {why}"
@@ -16,9 +19,11 @@ def ledger_says(seen, truth, taken_back, *, written, held):
     if aborted:
         said.append(f"{len(aborted)} payments of transactions that the provider has aborted, such as {aborted[0]}")
     if twice:
-        said.append(f"{len(twice)} payments are there more than once, such as {twice[0]}")
+        said.append(f"payments are there more than once, as yet {len(twice)}, such as {twice[0]}")
     if missing and not said:  # what is too much ends the waiting: others may be on their way
-        said.append(f"{len(missing)} payments are missing, such as {missing[0]}{held}")
+        skipped = " (all from before the job began: it does not read from the beginning)"
+        all_waited = missing == sorted(one["payment_id"] for one in waited)
+        said.append(f"{len(missing)} payments are missing, such as {missing[0]}{skipped if all_waited else held}")
     if len(strange) > len(aborted):
         said.append(f"payments that nobody sent, such as {min(set(strange) - set(aborted))}")
     return "; ".join(said) or f"other accounts or amounts than were sent, such as {min(seen - truth)}"
@@ -29,7 +34,7 @@ def rejected_says(seen, truth, *, held):
     twice, missing, strange = sorted(set(seen - truth) & set(truth)), sorted(truth - seen), sorted(set(seen) - set(truth))
     said = []
     if twice:
-        said.append(f"{len(twice)} texts are there more than once, such as {twice[0]!r}")
+        said.append(f"texts are there more than once, as yet {len(twice)}, such as {twice[0]!r}")
     if missing and not said:
         said.append(f"{len(missing)} texts are missing, such as {missing[0]!r}{held}")
     if strange:
