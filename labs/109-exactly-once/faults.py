@@ -1,0 +1,104 @@
+"""What the verifier does to Kafka, to Spark's checkpoint and to Flink's cluster, so that a job dies exactly where it hurts.
+
+A topic that takes nothing for a while and has clients try again would be better than one that refuses. But `min.insync.replicas`
+counts at most the replicas that there are (one), and the coordinator of groups does not heed it at all.
+"""
+
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from delab import process, wait
+from delab.checks.streaming import batches
+from delab.errors import Timeout
+
+SMALL, NORMAL = "100", "1048588"  # bytes that a message may have: no payment fits, all fit; a transaction's marker has 78
+OFFSETS = "__consumer_offsets"
+TURN = 1  # seconds for which one half of Flink's cluster runs while the other one stands still
+
+
+@contextmanager
+def refuses(kafka, topic):
+    """A topic refuses what is sent to it for a while, and a client does not send it again; nothing is done if there is none."""
+    put_largest(kafka, topic, SMALL)
+    try:
+        yield
+    finally:
+        put_largest(kafka, topic, NORMAL)
+
+
+def put_largest(kafka, topic, size):
+    """Set the largest message that a topic takes."""
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    with kafka.admin() as admin:
+        if topic in admin.list_topics():
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": size})])
+
+
+class Checkpoints:
+    """Spark's checkpoints in $CHECKPOINTS."""
+
+    def __init__(self, stack):
+        self.folder = Path(stack.environment()["CHECKPOINTS"])
+
+    def batches(self):
+        """{query: (planned, committed)}; empty for a job that has none."""
+        return batches(self.folder)
+
+    def noted(self):
+        """Whether all that was planned is noted as done."""
+        return all(planned == committed for planned, committed in self.batches().values())
+
+    def forget_commits(self):
+        """Put them back by an instant: the last batch was written, and not noted yet. The job is dead."""
+        for query, (planned, committed) in self.batches().items():
+            if planned == committed >= 0:
+                for name in (str(committed), f".{committed}.crc"):
+                    (self.folder / query / "commits" / name).unlink(missing_ok=True)
+
+
+class Halves:
+    """The JobManager and the TaskManager of a Flink cluster, each of which can stand still alone."""
+
+    def __init__(self, flink):
+        self.folder = flink.folder
+        members = {one: " ".join(one.cmdline()) for one in process.tree(flink.node.process())[1:]}
+        roles = ("jobmanager", "taskmanager")
+        self.manager, self.worker = (next(one for one in members if f"-Dlab.role={role}" in members[one]) for role in roles)
+
+    def begun(self):
+        """The number of the newest checkpoint that was begun: its folder is made before anybody is told to take part."""
+        return max((int(path.name.partition("-")[2]) for path in self.folder.glob("*/chk-*")), default=0)
+
+    def complete(self):
+        """The number of the newest checkpoint that is complete."""
+        return max((int(path.parent.name.partition("-")[2]) for path in self.folder.glob("*/chk-*/_metadata")), default=0)
+
+    def no_checkpoint(self):
+        """The JobManager stands still: none begins, and none becomes complete. Returns the newest that was begun."""
+        process.pause(self.manager)
+        return self.begun()
+
+    def complete_without_commit(self, newest, seconds):
+        """Let them run in turns until a checkpoint newer than `newest` is complete; whether one is.
+
+        The JobManager makes it complete in one of its turns, and the TaskManager, which has to commit, has not run since then.
+        """
+        process.pause(self.worker)
+        end = time.monotonic() + seconds * wait.scale()
+        while time.monotonic() < end:
+            if self.turn(self.manager, newest):
+                return True
+            self.turn(self.worker, newest)
+        process.resume(self.manager)
+        process.resume(self.worker)
+        return False
+
+    def turn(self, half, newest):
+        """Let one half run, and stop it again unless the checkpoint is complete."""
+        process.resume(half)
+        with suppress(Timeout):
+            return wait.until(lambda: self.complete() > newest, seconds=TURN, what="a checkpoint")
+        process.pause(half)
+        return False

@@ -1,0 +1,304 @@
+"""Checks of lab 109: each payment once in the ledger, whatever dies between reading, writing and committing."""
+
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+from faults import OFFSETS, Checkpoints, Halves, refuses
+from mistakes import ledger_says, rejected_says
+from prepare import LEDGER, REJECTED, Payments, Provider
+
+from delab import wait
+from delab.checks import fail, main
+from delab.checks.kafka import Kafka
+from delab.checks.results import Output, rows, whole
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Job
+from delab.errors import Timeout
+
+SECONDS, START = 45, 45  # that payments may take (half again as long as the task allows), and a start beside that
+FAULT = 30  # seconds until a fault has taken hold
+WOKEN = 10  # seconds for which an instance that was replaced may go on
+NOTE = 6  # seconds in which a batch that was written is noted as done, unless its job cannot note it
+DEAD = 10  # seconds for which a job stays dead whose transaction a restart must commit: it has to live as long
+SOME, TEXTS, MANY = 60, 2, 10_000  # payments and texts that meet a fault; payments that take a second or so to write
+WAITED = 200  # payments that the job finds when it starts
+LOOKS = 30  # at the ledger's end, one after the other without a pause
+
+
+def text(value):
+    """a text"""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+COLUMNS = {"payment_id": text, "account": text, "cents": whole}
+
+
+class Booking:
+    """The payments of this verification, the learner's job, and what readers of committed messages see."""
+
+    def __init__(self, stack, work, seed):
+        self.stack, self.work, self.kafka = stack, work, Kafka(stack)
+        self.payments, self.provider, self.job = Payments(seed), Provider(self.kafka), Job(stack, work)
+        self.sent, self.poison, self.taken_back = [], [], []
+        self.truth, self.ledger, self.read = Counter(), Counter(), 0
+        self.aborted = ""  # what Kafka has done to a dead job's transaction
+        self.outputs = {topic: Output(self.kafka, topic, committed=True) for topic in (LEDGER, REJECTED)}
+        self.all_written = Output(self.kafka, LEDGER)
+        self.checkpoints = None if self.job.flink else Checkpoints(stack)
+
+    def close(self):
+        """End what the verification has opened."""
+        self.provider.close()
+        for output in (*self.outputs.values(), self.all_written):
+            output.close()
+        self.job.__exit__()
+
+    def send(self, count, texts=0):
+        """Send payments in a transaction, with texts that are none in their midst."""
+        payments, broken = self.payments.some(count), [self.payments.poison() for _ in range(texts)]
+        self.provider.send([*payments[: count // 2], *broken, *payments[count // 2 :]])
+        self.sent += payments
+        self.truth.update(counted(payments))
+        self.poison += broken
+
+    def send_and_take_back(self, count):
+        """Send payments in a transaction that is aborted."""
+        payments = self.payments.some(count)
+        self.provider.send(payments, commit=False)
+        self.taken_back += payments
+
+    # What must be there, and what is
+
+    def booked(self):
+        """The ledger: how often each payment is in it."""
+        messages = self.outputs[LEDGER].messages()
+        new = [row for row in rows(messages[self.read :], COLUMNS, LEDGER) if row]
+        self.read = len(messages)
+        self.ledger.update(counted(new))
+        return self.ledger
+
+    def rejected(self):
+        """The texts that were put aside, and how often."""
+        return Counter((one.value or b"").decode(errors="replace") for one in self.outputs[REJECTED].messages())
+
+    def right(self):
+        """Whether all is there, once."""
+        return self.booked() == self.truth and self.rejected() == Counter(self.poison)
+
+    def hopeless(self):
+        """Whether something is there that should not be: it will never go away."""
+        return not (self.booked() <= self.truth and self.rejected() <= Counter(self.poison))
+
+    def written(self):
+        """How many messages are in the ledger's log, by whatever transaction."""
+        return len(self.all_written.messages())
+
+    def end(self):
+        """Where the ledger's log ends; markers of transactions count too."""
+        return sum(self.all_written.consumer.end_offsets(self.all_written.places).values())
+
+    def open(self, topic=LEDGER):
+        """Whether a transaction has written to the topic and has not ended: readers of what is committed stop before it."""
+        end, places = self.kafka.ends(topic)[0], self.outputs[topic].places  # the end first: it moves on
+        return int(self.outputs[topic].consumer.end_offsets(places)[places[0]]) < end
+
+    def how(self):
+        """How what was written last is in the ledger."""
+        return "in an open transaction" if self.open() else "visible"
+
+    # Waiting and judging
+
+    def judge(self, when, seconds=SECONDS):
+        """All comes to be there once, and stays so when further payments have come behind."""
+        self.settle(seconds)
+        self.compare(when)
+        self.send(4)  # a job that repeats something has done so when it books these
+        self.settle(SECONDS)
+        self.compare(when)
+
+    def settle(self, seconds):
+        """Until all is right, or can never be: too much is there, or later payments are, and what is missing is not."""
+        patience = START_PATIENCE if seconds > SECONDS else PATIENCE
+        rounds = [(lambda: self.send(4), self.reached)] * 2
+        self.job.shows(lambda: self.right() or self.hopeless(), seconds=seconds, rounds=rounds, patience=patience)
+
+    def reached(self):
+        """Whether the payments that were sent last are there."""
+        return counted(self.sent[-4:]) <= self.booked()
+
+    def compare(self, when):
+        """Fail unless each payment is in the ledger and each text is put aside, once."""
+        seen, aside, texts = self.booked(), self.rejected(), Counter(self.poison)
+        if seen != self.truth and (not seen <= self.truth or aside <= texts):  # what is too much is told first
+            known = (self.taken_back, self.sent[:WAITED])
+            said = ledger_says(seen, self.truth, *known, written=self.written() > 0, held=self.held(LEDGER))
+            self.fail(f"{LEDGER}, read with read_committed, holds each of {len(self.sent)} payments once {when}", said)
+        if aside != texts:
+            said = rejected_says(aside, texts, held=self.held(REJECTED))
+            self.fail(f"{REJECTED}, read with read_committed, holds each of {len(texts)} texts once {when}", said)
+
+    def fail(self, expected, said):
+        """Reject."""
+        fail(expected=expected, seen=said + self.job.trouble())
+
+    def held(self, topic):
+        """Why messages may be missing that were written."""
+        return " (an open transaction that nobody ends holds readers up)" if self.open(topic) else self.aborted
+
+    # Bringing the job where it shall die
+
+    def wait(self, condition, seconds):
+        """Wait for what a fault should bring about; a job that does not do it is killed where it is."""
+        with suppress(Timeout):
+            wait.until(condition, seconds=seconds, what="the fault")
+
+    def start_again(self, when):
+        """Start the job that was killed, and judge."""
+        self.job.start()
+        self.judge(when, SECONDS + START)
+
+
+def counted(payments):
+    """How often each payment is among them."""
+    return Counter((one["payment_id"], one["account"], one["cents"]) for one in payments)
+
+
+@pytest.fixture(scope="module")
+def booking(stack, work, seed):
+    """The payments and the job."""
+    made = Booking(stack, work, seed)
+    yield made
+    made.close()
+
+
+def test_each_payment_once(booking):
+    """`ledger` holds each payment of the topic, from its beginning, once; what comes later follows."""
+    booking.send(WAITED)
+    booking.job.start()
+    booking.judge("that waited in the topic when the job started", SECONDS + START)
+    booking.send(100)
+    booking.judge("that came while it ran")
+
+
+def test_aborted_payments(booking):
+    """What the provider has taken back (by aborting its transaction) is not booked; what follows is."""
+    booking.send_and_take_back(30)
+    booking.send(20)
+    booking.judge("and none that was taken back")
+
+
+def test_poison_message(booking):
+    """A text that is no JSON goes to `rejected`, as it is and once; the payments behind it are booked."""
+    booking.send(40, texts=3)
+    booking.judge("around texts that are no payments")
+
+
+def test_refused_by_the_sink(booking, evidence):
+    """When the ledger refuses what the job has read, and the job is killed then, nothing is lost: a new start books it."""
+    booking.job.wait_checkpoint()
+    before = booking.checkpoints.batches() if booking.checkpoints else {}
+    at = booking.written()
+    with refuses(booking.kafka, LEDGER):
+        booking.send(SOME)
+        booking.wait(lambda: refused(booking, before), FAULT)
+        booking.job.kill()
+        evidence.note(f"of {SOME} payments the ledger took {booking.written() - at}")
+    booking.start_again(f"after the ledger had refused {SOME} of them and the job was killed")
+
+
+def refused(booking, before):
+    """Whether the job has dealt with it: it has died, its tasks have failed, or it has gone on as if nothing were."""
+    if booking.job.flink:
+        return booking.job.flink.trouble() or not booking.job.running()
+    went_on = any(done > before.get(query, (-1, -1))[0] for query, (_, done) in booking.checkpoints.batches().items())
+    return went_on or not booking.job.running()
+
+
+def test_killed_behind_the_write(booking, evidence):
+    """Killed (SIGKILL) when payments are in the ledger's log and its checkpoint does not say so, it books none twice."""
+    at = booking.written()
+    if booking.job.flink:
+        Halves(booking.job.flink).no_checkpoint()
+        booking.send(SOME, TEXTS)
+        booking.wait(lambda: booking.written() >= at + SOME, SECONDS)
+        booking.job.kill()
+    else:
+        with refuses(booking.kafka, OFFSETS):
+            booking.send(SOME, TEXTS)
+            booking.wait(lambda: booking.written() >= at + SOME or not booking.job.running(), FAULT)
+            booking.wait(lambda: (booking.right() and booking.checkpoints.noted()) or not booking.job.running(), NOTE)
+            booking.job.kill()
+        booking.checkpoints.forget_commits()
+    evidence.note(f"killed with {booking.written() - at} payments in the ledger's log behind the checkpoint, {booking.how()}")
+    booking.start_again("after it was killed between its write and its checkpoint")
+
+
+def test_killed_before_the_commit(booking, evidence):
+    """Killed (SIGKILL) when its checkpoint says what it has read and the write is not committed, it loses and repeats nothing."""
+    if booking.job.flink:
+        kill_before_the_commit(booking, evidence)
+    else:
+        at = booking.written()
+        bring_into_the_midst(booking)
+        booking.job.kill()
+        evidence.note(f"killed with {left_behind(booking, at)}")
+    booking.start_again("after it was killed between its checkpoint and its commit")
+
+
+def kill_before_the_commit(booking, evidence):
+    """Kill a Flink job whose checkpoint is complete, before it knows of that."""
+    halves, at = Halves(booking.job.flink), booking.written()
+    newest = halves.no_checkpoint()
+    booking.send(SOME, TEXTS)
+    booking.wait(lambda: booking.written() >= at + SOME, SECONDS)
+    if not halves.complete_without_commit(newest, SECONDS):
+        fail(expected="a checkpoint every five seconds, or more often", seen=f"none within {SECONDS} s{booking.job.trouble()}")
+    booking.job.kill()
+    evidence.note(f"killed with checkpoint {halves.complete()} complete, and {booking.written() - at} payments {booking.how()}")
+    was_open = booking.open()
+    booking.wait(lambda: not booking.open(), DEAD)
+    if was_open and not booking.open():
+        booking.aborted = f" (Kafka has aborted their transaction: it did not outlive the {DEAD} s for which the job was dead)"
+
+
+def bring_into_the_midst(booking):
+    """Send so many payments at once that the job is seen in the midst of writing them: the ledger's log has begun to grow."""
+    at = booking.end()
+    booking.send(MANY, TEXTS)  # in one transaction: all become visible at the same moment, and Spark makes one batch of them
+    booking.wait(lambda: any(booking.end() > at for _ in range(LOOKS)) or not booking.job.running(), FAULT)
+
+
+def left_behind(booking, at):
+    """What a job has left in the ledger's log, in words."""
+    return f"{booking.written() - at} of {MANY} payments in the ledger's log, {booking.how()}"
+
+
+def test_zombie(booking, evidence):
+    """An instance that was frozen while it wrote, and wakes when another has taken over, books nothing (Spark)."""
+    if booking.job.flink:
+        evidence.note("Flink: its cluster sees to it that a job runs once; that the dead's transactions were ended is seen above")
+        return
+    old, at = booking.job, booking.written()
+    bring_into_the_midst(booking)
+    old.pause()
+    evidence.note(f"the old instance was frozen with {left_behind(booking, at)}")
+    booking.job = Job(booking.stack, booking.work)
+    try:
+        booking.job.start()
+        booking.settle(SECONDS + START)
+        booking.compare("when a second instance has taken over from one that is frozen")
+        old.resume()
+        booking.send(4)
+        booking.wait(lambda: (booking.right() and not old.running()) or booking.hopeless(), WOKEN)
+        old.kill()
+    finally:
+        old.__exit__()
+    if not booking.job.running():  # of two, either may find that it was replaced and end; whoever looks after them starts it
+        booking.job.start()
+    booking.judge("after the frozen instance has woken up", SECONDS + START)
+
+
+if __name__ == "__main__":
+    main(__file__)
