@@ -1,7 +1,7 @@
 """What the verifier does to Kafka, to Spark's checkpoint and to Flink's cluster, so that a job dies exactly where it hurts.
 
-A topic that takes nothing for a while and has clients try again would be better than one that refuses. But `min.insync.replicas`
-counts at most the replicas that there are (one), and the coordinator of groups does not heed it at all.
+A topic that takes nothing for a while and has clients try again would be better than one that refuses. But `min.insync.replicas=2`
+was tried, and stalled neither the ledger nor the groups' offsets on a broker that is alone.
 """
 
 import time
