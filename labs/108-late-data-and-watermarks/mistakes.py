@@ -1,0 +1,99 @@
+"""What the three topics hold, and what is wrong with it: mistakes that can be recognised are named."""
+
+from datetime import UTC, datetime, timedelta
+
+from prepare import FINAL, LATE, LIVE, MINUTE, NO_TIME, minutes
+
+from delab.checks.event_time import windowed
+from delab.checks.results import instant, rows, whole
+
+
+def text(value):
+    """a text"""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+COUNTS = {"window_start": instant, "window_end": instant, "click_count": whole}
+COLUMNS = {LIVE: COUNTS, FINAL: COUNTS, LATE: {"event_id": whole, "reason": text}}
+KEYS = {LIVE: ["window_start"], FINAL: ["window_start"], LATE: ["event_id"]}
+
+
+def revised(messages):
+    """A window that `final` gives two different rows, in words; empty if there is none."""
+    first = {}
+    for row in rows(messages, COUNTS, FINAL):
+        if row is None:
+            return "a row is removed (a message without value)"
+        before = first.setdefault(row["window_start"], row)
+        if before["click_count"] != row["click_count"]:
+            counts = f"{before['click_count']} clicks, and then {row['click_count']}"
+            return f"the minute {row['window_start']:%H:%M} is revised: {counts}; a row of final is the last word"
+    return ""
+
+
+def count_mistake(topic, seen, truth, judged, recent):
+    """A mistake in live or final that can be recognised, or nothing. `recent`: clicks that came late, but not too late."""
+    wrong_end = next((key[0] for key, row in seen.items() if row[0] - key[0] != MINUTE), None)
+    if wrong_end:
+        return f"the window from {wrong_end:%H:%M} does not end a minute later"
+    now = datetime.now(UTC)
+    if seen and now - max(seen)[0] < timedelta(days=1):
+        return f"windows of the time at which the job ran ({max(seen)[0]:%Y-%m-%d %H:%M}), not of event_time"
+    late = [click for click, _ in judged.late]
+    counted = [click for clicks in judged.counted.values() for click in clicks]
+    without = {click["event_id"] for click in recent}
+    for name, clicks in (
+        (f"{topic} counts clicks that are too late", [*counted, *late]),
+        (
+            "clicks are missing that are older than the watermark, in a minute that is not complete: they are not too late",
+            [click for click in counted if click["event_id"] not in without],
+        ),
+    ):
+        table = minutes(windowed(clicks, MINUTE))
+        if table != minutes(judged.counted) and all(table.get(key) == seen.get(key) for key in {*truth, *seen}):
+            return name
+    if all(truth.get(key) == row for key, row in seen.items()):
+        return missing(seen, truth)
+    return ""
+
+
+def missing(seen, truth):
+    """In words: rows are right, and some are not there."""
+    if not seen:
+        return f"none of the {len(truth)} rows is there: it waits for too long, or for good"
+    newest = max(seen)[0]
+    if {key for key in truth if key[0] <= newest} == set(seen):
+        return f"the rows of minutes after {newest:%H:%M} are missing, those before are right: it waits for too long"
+    return ""
+
+
+def late_mistake(seen, truth, recent):
+    """A mistake in late that can be recognised, or nothing."""
+    early = {click["event_id"] for click in recent} & {key[0] for key in seen}
+    if early:
+        return f"{len(early)} clicks are called late that are older than the watermark, in a minute that is not complete"
+    timeless = {key for key, row in truth.items() if row[0] == NO_TIME}
+    if lacking := truth.keys() - seen.keys():
+        what = "clicks without a time" if lacking <= timeless else "clicks that are too late"
+        return f"{len(lacking)} {what} are missing, e.g. event_id {min(lacking)[0]}: they are counted nowhere and reported nowhere"
+    if extra := seen.keys() - truth.keys():
+        return f"{len(extra)} clicks are called late that are not, e.g. event_id {min(extra)[0]}"
+    return ""
+
+
+def difference(topic, seen, truth):
+    """The first row that is not right, and how many are not."""
+    lacking, extra = truth.keys() - seen.keys(), seen.keys() - truth.keys()
+    wrong = [key for key in truth.keys() & seen.keys() if truth[key] != seen[key]]
+    counts = [(lacking, "missing"), (extra, "too many"), (wrong, "wrong")]
+    said = ", ".join(f"{len(keys)} rows are {name}" for keys, name in counts if keys)
+    key = min([*lacking, *extra, *wrong])
+    at = f"event_id {key[0]}" if topic == LATE else f"the minute {key[0]:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{said}; {at} has {told(seen.get(key))}, where {told(truth.get(key))} belongs"
+
+
+def told(row):
+    """A row in words."""
+    return "no row" if row is None else f"{row[-1]!r}" if isinstance(row[-1], str) else f"{row[-1]} clicks"
