@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from prepare import FINAL, LATE, LIVE, MINUTE, NO_TIME, minutes
+from prepare import FINAL, LATE, LIVE, MINUTE, MS, NO_TIME, minutes
 
 from delab.checks.event_time import windowed
 from delab.checks.results import instant, rows, whole
@@ -21,7 +21,7 @@ KEYS = {LIVE: ["window_start"], FINAL: ["window_start"], LATE: ["event_id"]}
 
 
 def revised(messages):
-    """A window that `final` gives two different rows, in words; empty if there is none."""
+    """A minute that `final` gives two different rows, in words; empty if there is none."""
     first = {}
     for row in rows(messages, COUNTS, FINAL):
         if row is None:
@@ -33,30 +33,47 @@ def revised(messages):
     return ""
 
 
-def count_mistake(topic, seen, truth, judged, recent):
-    """A mistake in live or final that can be recognised, or nothing. `recent`: clicks that came late, but not too late."""
+def count_mistake(topic, seen, truth, judged, recent, again):
+    """A mistake in live or final that can be recognised, or nothing.
+
+    `recent`: clicks that came late, but not too late; `again`: those of the batch in which the job was killed.
+    """
     wrong_end = next((key[0] for key, row in seen.items() if row[0] - key[0] != MINUTE), None)
     if wrong_end:
         return f"the window from {wrong_end:%H:%M} does not end a minute later"
     now = datetime.now(UTC)
-    if seen and now - max(seen)[0] < timedelta(days=1):
+    if seen and abs(now - max(seen)[0]) < timedelta(days=1):
         return f"windows of the time at which the job ran ({max(seen)[0]:%Y-%m-%d %H:%M}), not of event_time"
-    late = [click for click, _ in judged.late]
-    counted = [click for clicks in judged.counted.values() for click in clicks]
-    without = {click["event_id"] for click in recent}
-    for name, clicks in (
-        (f"{topic} counts clicks that are too late", [*counted, *late]),
-        (
-            "clicks are missing that are older than the watermark, in a minute that is not complete: they are not too late",
-            [click for click in counted if click["event_id"] not in without],
-        ),
-    ):
-        table = minutes(windowed(clicks, MINUTE))
+    for name, table in mistakes(topic, judged, recent):
         if table != minutes(judged.counted) and all(table.get(key) == seen.get(key) for key in {*truth, *seen}):
             return name
+    if twice(seen, truth, again):
+        return "clicks of the batch that a kill has interrupted are counted twice: the counts are newer than the offsets"
     if all(truth.get(key) == row for key, row in seen.items()):
         return missing(seen, truth)
     return ""
+
+
+def mistakes(topic, judged, recent):
+    """What mistakes would give, with their names."""
+    late = [click for click, _ in judged.late]
+    counted = [click for clicks in judged.counted.values() for click in clicks]
+    without = {click["event_id"] for click in recent}
+    yield f"{topic} counts clicks that are too late", minutes(windowed([*counted, *late], MINUTE))
+    yield (
+        "clicks are missing that are older than the watermark, in a minute that is not complete: they are not too late",
+        minutes(windowed([click for click in counted if click["event_id"] not in without], MINUTE)),
+    )
+    yield (
+        "a click on the boundary is in the minute that ends there; it belongs to the one that begins",
+        minutes(windowed([{**click, "event_time": click["event_time"] - MS} for click in counted], MINUTE)),
+    )
+
+
+def twice(seen, truth, again):
+    """Whether a table is right but for more clicks in the minutes of those that were read again."""
+    more = {key: row[-1] - truth[key][-1] for key, row in seen.items() if key in truth}
+    return bool(more) and seen.keys() == truth.keys() and min(more.values()) == 0 < sum(more.values()) <= len(again)
 
 
 def missing(seen, truth):
@@ -69,6 +86,14 @@ def missing(seen, truth):
     return ""
 
 
+def all_late(late, truth, sent):
+    """A topic is empty since all clicks are called late, in words; empty if they are not."""
+    extra = late.keys() - truth.keys()
+    if not extra:
+        return ""
+    return f"; {len(late)} of {sent} clicks are in late instead: late is what the watermark has passed, not the machine's clock"
+
+
 def late_mistake(seen, truth, recent):
     """A mistake in late that can be recognised, or nothing."""
     early = {click["event_id"] for click in recent} & {key[0] for key in seen}
@@ -77,9 +102,9 @@ def late_mistake(seen, truth, recent):
     timeless = {key for key, row in truth.items() if row[0] == NO_TIME}
     if lacking := truth.keys() - seen.keys():
         what = "clicks without a time" if lacking <= timeless else "clicks that are too late"
-        return f"{len(lacking)} {what} are missing, e.g. event_id {min(lacking)[0]}: they are counted nowhere and reported nowhere"
+        return f"{len(lacking)} {what} are missing, such as event_id {min(lacking)[0]}"
     if extra := seen.keys() - truth.keys():
-        return f"{len(extra)} clicks are called late that are not, e.g. event_id {min(extra)[0]}"
+        return f"{len(extra)} clicks are called late that are not, such as event_id {min(extra)[0]}"
     return ""
 
 

@@ -15,6 +15,7 @@ PARTITIONS = 3  # one for each collector
 MINUTE, SECOND, MS = timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
 DELAY = 2 * MINUTE
 EACH_MINUTE = 14  # clicks
+SLOW, BEHIND = 1, 20 * SECOND  # the collector whose clock is slow, and by how much
 
 
 class Clicks:
@@ -31,15 +32,15 @@ class Clicks:
         return {"event_id": self.number, "page_id": self.chance.randrange(1, 6), "event_time": at, "partition": partition}
 
     def some(self, minutes, partitions=range(PARTITIONS)):
-        """The clicks of some minutes, as they arrive: up to 40 seconds late, some on the first instant of a minute."""
+        """The clicks of some minutes, as they arrive: up to 40 s late and 20 s behind, some on the first instant of a minute."""
         begin, places = self.now, list(partitions)
         found = []
         for number in range(round(minutes * EACH_MINUTE)):
+            place = places[number % len(places)]
             at = begin + self.chance.randrange(round(minutes * 60_000)) * MS
-            if number % 7 == 0:
-                at = begin + (at - begin) // MINUTE * MINUTE
-            late = self.chance.choice((0, 0, 5, 20, 40)) * self.chance.random() * SECOND
-            found.append((at + late, self.click(at, places[number % len(places)])))
+            arrival = at + self.chance.choice((0, 0, 5, 20, 40)) * self.chance.random() * SECOND
+            at = at - BEHIND if place == SLOW else at
+            found.append((arrival, self.click(floor(at, MINUTE) if number % 7 == 0 and at - begin > MINUTE else at, place)))
         self.now = begin + minutes * MINUTE
         return [click for _, click in sorted(found, key=lambda one: one[0])]
 
@@ -48,22 +49,24 @@ class Clicks:
         self.now += later
         return [self.click(self.now, place) for place in partitions]
 
-    def to_half(self):
-        """Let the time go on to 30 s after a full minute: then the watermark is in the middle of a minute as well."""
-        self.now = floor(self.now, MINUTE) + MINUTE + 30 * SECOND
+    def go_on(self, behind):
+        """Let the time go on to so much behind a full minute: then the watermark is so much behind one as well."""
+        self.now = floor(self.now, MINUTE) + MINUTE + behind
 
     def too_late(self, partitions=range(PARTITIONS)):
         """Clicks for minutes that are complete: the last one of these, some before, and one of yesterday."""
         edge = floor(self.now - DELAY, MINUTE)
-        ages = [MS * 10, SECOND * 20, SECOND * 59, MINUTE * 4, MINUTE * 60 * 24]
+        ages = [MS * 10, SECOND * 20, SECOND * 60, MINUTE * 4, MINUTE * 60 * 24]
         places = list(partitions)
         return [self.click(edge - age, places[number % len(places)]) for number, age in enumerate(ages)]
 
     def older(self, partitions=range(PARTITIONS)):
         """Clicks that are older than the watermark, for the minute in which it is, which is not complete."""
         mark = self.now - DELAY
-        assert mark - floor(mark, MINUTE) > 20 * SECOND
-        return [self.click(mark - (number + 1) * 5 * SECOND, place) for number, place in enumerate(partitions)]
+        ages = [SECOND, SECOND * 20, mark - floor(mark, MINUTE)]
+        assert max(ages[:2]) < ages[2], "the watermark is at the beginning of a minute"
+        places = list(partitions)
+        return [self.click(mark - age, places[number % len(places)]) for number, age in enumerate(ages)]
 
 
 def minutes(windows):
@@ -87,5 +90,5 @@ def prepare(stack, seed):
         clicks, feed = Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
         feed.send([*clicks.some(20), *clicks.close()])
         send_timeless(feed, [clicks.click(None, 1)])
-        clicks.to_half()
+        clicks.go_on(30 * SECOND)
         feed.send([*clicks.close(), *clicks.too_late(), *clicks.some(5), *clicks.close()])

@@ -1,10 +1,9 @@
-"""Checks of lab 108: first, final and too late; nothing is lost, with a silent collector and across a kill."""
+"""Checks of lab 108: live, final and too late; nothing is lost, with a silent collector and across a kill."""
 
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
-from mistakes import COLUMNS, KEYS, count_mistake, difference, late_mistake, revised
+from mistakes import COLUMNS, KEYS, all_late, count_mistake, difference, late_mistake, revised
 from prepare import (
     CLICKS,
     DELAY,
@@ -22,17 +21,18 @@ from prepare import (
     minutes,
     send_timeless,
 )
-from settled import has_read
 
 from delab import wait
 from delab.checks import expect, fail, main
 from delab.checks.event_time import MARGIN, floor, judged, newest
 from delab.checks.kafka import Kafka
 from delab.checks.results import Output, latest
-from delab.checks.streaming import PATIENCE, READ, START_PATIENCE, Feed, Job
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job, uncommit
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that a row may take (half again as long as the task allows), and a start beside that
+UNREAD = 0.7  # minutes of clicks, sent twice: a start finds clicks that are less wide than the delay, whoever reads what first
+ON, BEFORE, HALF = 0 * MS, MINUTE - 2 * MS, 30 * SECOND  # where the watermark is: behind a minute's beginning by so much
 
 
 class Minutes:
@@ -40,11 +40,11 @@ class Minutes:
 
     def __init__(self, stack, work, seed):
         kafka = Kafka(stack)
-        self.stack, self.clicks, self.feed = stack, Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
+        self.clicks, self.feed = Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
         self.job = Job(stack, work)
         self.outputs = {topic: Output(kafka, topic) for topic in OUTPUTS}
         self.closed = None  # minutes that end here or earlier are complete
-        self.timeless, self.recent = [], []  # clicks without a time; clicks that are late, and not too late
+        self.timeless, self.recent, self.again = [], [], []  # without a time; late, not too late; read again after a kill
 
     def close(self):
         """End what the verification has opened."""
@@ -58,8 +58,10 @@ class Minutes:
         self.feed.job = self.job
 
     def kill(self):
-        """Kill it; what is sent meanwhile waits for nobody."""
+        """Kill it at the instant at which what it read last is written, and not committed; what is sent then waits for nobody."""
         self.job.kill()
+        if not self.job.flink:
+            uncommit(self.job.folder)
         self.feed.job = None
 
     # Sending
@@ -69,26 +71,23 @@ class Minutes:
         self.feed.send([*clicks, *self.clicks.close(partitions, later)])
         self.closed = self.clicks.now - DELAY
 
-    def settle(self, partitions=range(PARTITIONS)):
-        """Let all that the job consists of have the watermark of what was sent: two further batches, each read and shown.
-
-        A Spark query drops as late by the watermark of one batch before the last: see decision 43.
-        """
+    def set_watermark(self, behind, partitions=range(PARTITIONS)):
+        """Let all that the job consists of have a watermark that is so much behind a full minute."""
         for _ in range(2):
-            self.send_closing([], partitions, later=SECOND)
-            self.wait_read()
+            self.clicks.go_on(behind)
+            self.send_closing([], partitions)
+            self.judge([FINAL, LIVE], "before late clicks come", partitions=partitions)
+            if not self.job.helped:
+                break
+        self.settle(partitions)
+
+    def settle(self, partitions):
+        """Two further batches, each dealt with by all queries: Spark's drop by the watermark of one batch before the last."""
+        for _ in range(2):
+            self.send_closing([], partitions)
+            self.job.wait_settled(CLICKS, self.feed.ends)
             with suppress(Timeout):
                 wait.until(lambda: self.right([LIVE]) or not self.job.running(), seconds=PATIENCE, what="live")
-
-    def wait_read(self):
-        """Wait until each part of the job has read what was sent, as far as we can know."""
-        self.job.wait_read(CLICKS, self.feed.ends)
-        if not self.job.flink:
-            folder = Path(self.stack.environment()["CHECKPOINTS"])
-            with suppress(Timeout):
-                wait.until(
-                    lambda: has_read(folder, CLICKS, self.feed.ends) or not self.job.running(), seconds=READ, what="the queries"
-                )
 
     # What must be there, and what is
 
@@ -110,9 +109,13 @@ class Minutes:
         """The rows of minutes that are complete."""
         return {key: row for key, row in table.items() if row[0] <= self.closed}
 
+    def all_rows(self, topic):
+        """The last row of each key."""
+        return latest(self.outputs[topic].messages(), COLUMNS[topic], KEYS[topic], topic)
+
     def table(self, topic):
-        """What the topic holds: the last row of each key; of `final` the complete minutes."""
-        found = latest(self.outputs[topic].messages(), COLUMNS[topic], KEYS[topic], topic)
+        """What the topic holds; of `final` the complete minutes."""
+        found = self.all_rows(topic)
         return self.complete(found) if topic == FINAL else found
 
     def right(self, topics):
@@ -135,8 +138,7 @@ class Minutes:
 
     def reached(self):
         """Whether `final` shows the first of them, or what is newer."""
-        found = latest(self.outputs[FINAL].messages(), COLUMNS[FINAL], KEYS[FINAL], FINAL)
-        return any(key[0] >= floor(self.mark, MINUTE) for key in found)
+        return any(key[0] >= floor(self.mark, MINUTE) for key in self.all_rows(FINAL))
 
     def judge(self, topics, when, *, partitions=range(PARTITIONS), starting=False):
         """The topics come to hold the truth, and `final` no row too many."""
@@ -148,10 +150,12 @@ class Minutes:
 
         seconds, patience = (SECONDS + START, START_PATIENCE) if starting else (SECONDS, PATIENCE)
         self.job.shows(right, seconds=seconds, rounds=self.rounds(partitions), patience=patience)
-        if self.job.helped:  # what is far newer may have completed what two minutes should have: see it without that
+        self.final_is_final()
+        if helped := self.job.helped:  # what is far newer may have completed what two minutes should have: see it without that
             self.send_closing(self.clicks.some(4, partitions), partitions, later=SECOND)
             self.job.shows(lambda: self.right(topics), seconds=SECONDS)
-        self.final_is_final()
+            self.final_is_final()
+        self.job.helped = helped
         for topic in topics:
             self.compare(topic, self.truth(topic), when)
 
@@ -161,42 +165,27 @@ class Minutes:
         if seen == truth:
             return
         if not self.outputs[topic].messages():
-            named = "the topic is empty"
+            named = f"the topic is empty{all_late(self.table(LATE), self.truth(LATE), len(self.feed.sent))}"
         elif topic == LATE:
             named = late_mistake(seen, truth, self.recent)
         else:
-            named = count_mistake(topic, seen, truth, found, self.recent)
+            named = count_mistake(topic, seen, truth, found, self.recent, self.again)
         said = named or difference(topic, seen, truth)
         fail(expected=f"{topic} holds {len(truth)} rows {when}", seen=f"{said}{self.job.trouble()}")
 
     def final_is_final(self):
         """No row of `final` comes before its minute is complete, and none is revised."""
-        messages = self.outputs[FINAL].messages()
         mark = newest(self.feed.sent) - DELAY + MARGIN
-        early = [row for row in latest(messages, COLUMNS[FINAL], KEYS[FINAL], FINAL).values() if row[0] > mark]
+        early = [row for row in self.all_rows(FINAL).values() if row[0] > mark]
         expected = "final has one row for a minute, once the minute is complete"
         if early:
-            fail(
-                expected=expected, seen=f"a row of the minute until {early[0][0]:%H:%M} before it is complete (at {mark:%H:%M:%S})"
-            )
-        said = revised(messages)
+            seen = f"a row of the minute until {early[0][0]:%H:%M} before it is complete (the watermark is {mark:%H:%M:%S})"
+            fail(expected=expected, seen=seen)
+        said = revised(self.outputs[FINAL].messages())
         expect(not said, expected=expected, seen=said)
 
-    def late_ones(self, partitions=range(PARTITIONS), late_from=range(PARTITIONS)):
-        """Clicks that are too late, and some that are late but not too late, when the watermark is surely there."""
-        self.clicks.to_half()
-        self.send_closing([], partitions)
-        self.judge([FINAL], "before late clicks come", partitions=partitions)
-        if self.clicks.now.second != 30 or self.job.helped:
-            self.clicks.to_half()
-            self.send_closing([], partitions)
-        self.settle(partitions)
-        recent = self.clicks.older(late_from)
-        self.recent += recent
-        self.feed.send([*self.clicks.too_late(late_from), *recent])
-
     def balance(self, evidence):
-        """The sum that the whole lab is about."""
+        """The sum that the whole lab is about: implied by what was judged before."""
         counted = sum(row[-1] for row in self.table(LIVE).values())
         late, sent = len(self.table(LATE)), len(self.feed.sent) + len(self.timeless)
         evidence.note(f"{counted} counted + {late} late = {counted + late}; {sent} sent")
@@ -213,10 +202,12 @@ def job(stack, work, seed):
 
 def test_final_counts(job):
     """`final` has one row for each minute that is complete, also of clicks that waited in the topic when the job began."""
-    job.feed.send(job.clicks.some(1.5))
+    job.feed.send(job.clicks.some(2 * UNREAD))
     job.start()
     job.send_closing(job.clicks.some(6), later=7 * SECOND)
     job.judge([FINAL], "of complete minutes", starting=True)
+    job.job.wait_settled(CLICKS, job.feed.ends)
+    job.final_is_final()
 
 
 def test_live_counts(job):
@@ -230,10 +221,15 @@ def test_live_counts(job):
 
 def test_too_late(job, evidence):
     """A click whose minute is complete is in `late` and counted nowhere; one that is only older than the watermark counts."""
-    job.late_ones()
-    job.judge([LATE, LIVE, FINAL], "after clicks that came too late, and some that came late")
+    job.set_watermark(BEFORE)
+    job.recent = job.clicks.older()
+    job.feed.send(job.recent)
+    job.judge([LIVE, LATE], "after clicks older than the watermark, in a minute that is complete 2 ms later")
+    job.set_watermark(ON)
+    job.feed.send(job.clicks.too_late())
+    job.judge([LATE, LIVE], "after clicks for minutes that are complete")
     job.send_closing(job.clicks.some(3), later=9 * SECOND)
-    job.judge([FINAL, LIVE, LATE], "later, when those minutes are complete as well")
+    job.judge([FINAL, LIVE, LATE], "later, when further minutes are complete")
     job.balance(evidence)
 
 
@@ -251,7 +247,10 @@ def test_silent_collector(job, evidence):
     others = (0, 1)
     job.send_closing(job.clicks.some(4, others), others, later=3 * SECOND)
     job.judge([FINAL, LIVE], "while collector 2 sends nothing", partitions=others)
-    job.late_ones(others, late_from=(2,))
+    job.set_watermark(HALF, others)
+    recent = job.clicks.older([2])
+    job.recent += recent
+    job.feed.send([*job.clicks.too_late([2]), *recent])
     job.judge([LATE, LIVE], "when collector 2 is back", partitions=others)
     job.send_closing(job.clicks.some(3), later=5 * SECOND)
     job.judge([FINAL, LIVE, LATE], "when collector 2 is back and sends on")
@@ -259,17 +258,22 @@ def test_silent_collector(job, evidence):
 
 
 def test_survives_a_kill(job, evidence):
-    """Killed (SIGKILL) and started again, the job goes on: open minutes hold all their clicks, and late is late."""
+    """Killed (SIGKILL) and started again, the job goes on: open minutes hold each click once, and late is late."""
     job.send_closing(job.clicks.some(3))
     job.judge([FINAL, LIVE], "before the job is killed")
     job.job.wait_checkpoint()
+    job.again = job.clicks.some(UNREAD)
+    job.feed.send(job.again)
+    job.judge([LIVE], "before the job is killed")
+    job.job.wait_settled(CLICKS, job.feed.ends)
     job.kill()
     expect(not job.job.running(), expected="the job is dead", seen="it runs on")
-    job.feed.send(job.clicks.some(1))
+    job.feed.send(job.clicks.some(UNREAD))
     job.start()
     job.send_closing(job.clicks.some(3), later=11 * SECOND)
     job.judge([FINAL, LIVE, LATE], "after the job was killed and started again", starting=True)
-    job.late_ones()
+    job.set_watermark(HALF)
+    job.feed.send([*job.clicks.too_late(), *job.clicks.older()])
     job.judge([LATE, LIVE], "after late clicks have come for the job that was started again")
     job.balance(evidence)
 
