@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from mistakes import COLUMNS, KEYS, all_late, count_mistake, difference, late_mistake, revised
+from mistakes import COLUMNS, KEYS, count_mistake, difference, late_mistake, revised, wrongly_late
 from prepare import (
     CLICKS,
     DELAY,
@@ -71,23 +71,24 @@ class Minutes:
         self.feed.send([*clicks, *self.clicks.close(partitions, later)])
         self.closed = self.clicks.now - DELAY
 
-    def set_watermark(self, behind, partitions=range(PARTITIONS)):
-        """Let all that the job consists of have a watermark that is so much behind a full minute."""
+    def send_and_settle(self, clicks, behind, when, *, partitions=range(PARTITIONS), starting=False):
+        """Send clicks, until the watermark is so much behind a full minute; judge; let all that the job consists of know it."""
         for _ in range(2):
             self.clicks.go_on(behind)
-            self.send_closing([], partitions)
-            self.judge([FINAL, LIVE], "before late clicks come", partitions=partitions)
+            self.send_closing(clicks, partitions)
+            self.judge([FINAL, LIVE], when, partitions=partitions, starting=starting)
             if not self.job.helped:
                 break
+            clicks = ()
         self.settle(partitions)
 
     def settle(self, partitions):
-        """Two further batches, each dealt with by all queries: Spark's drop by the watermark of one batch before the last."""
-        for _ in range(2):
-            self.send_closing([], partitions)
-            self.job.wait_settled(CLICKS, self.feed.ends)
-            with suppress(Timeout):
-                wait.until(lambda: self.right([LIVE]) or not self.job.running(), seconds=PATIENCE, what="live")
+        """All queries have dealt with what was sent, and with a batch behind it: Spark's drop by a watermark of one batch ago."""
+        self.job.wait_settled(CLICKS, self.feed.ends)
+        self.send_closing([], partitions)
+        self.job.wait_settled(CLICKS, self.feed.ends)
+        with suppress(Timeout):
+            wait.until(lambda: self.right([LIVE]) or not self.job.running(), seconds=PATIENCE, what="live")
 
     # What must be there, and what is
 
@@ -165,13 +166,14 @@ class Minutes:
         if seen == truth:
             return
         if not self.outputs[topic].messages():
-            named = f"the topic is empty{all_late(self.table(LATE), self.truth(LATE), len(self.feed.sent))}"
+            named = "the topic is empty"
         elif topic == LATE:
             named = late_mistake(seen, truth, self.recent)
         else:
             named = count_mistake(topic, seen, truth, found, self.recent, self.again)
         said = named or difference(topic, seen, truth)
-        fail(expected=f"{topic} holds {len(truth)} rows {when}", seen=f"{said}{self.job.trouble()}")
+        also = "" if topic == LATE else wrongly_late(self.table(LATE), self.truth(LATE), len(self.feed.sent))
+        fail(expected=f"{topic} holds {len(truth)} rows {when}", seen=f"{said}{also}{self.job.trouble()}")
 
     def final_is_final(self):
         """No row of `final` comes before its minute is complete, and none is revised."""
@@ -221,11 +223,11 @@ def test_live_counts(job):
 
 def test_too_late(job, evidence):
     """A click whose minute is complete is in `late` and counted nowhere; one that is only older than the watermark counts."""
-    job.set_watermark(BEFORE)
+    job.send_and_settle([], BEFORE, "before late clicks come")
     job.recent = job.clicks.older()
     job.feed.send(job.recent)
     job.judge([LIVE, LATE], "after clicks older than the watermark, in a minute that is complete 2 ms later")
-    job.set_watermark(ON)
+    job.send_and_settle([], ON, "when these 2 ms have passed")
     job.feed.send(job.clicks.too_late())
     job.judge([LATE, LIVE], "after clicks for minutes that are complete")
     job.send_closing(job.clicks.some(3), later=9 * SECOND)
@@ -245,9 +247,7 @@ def test_without_a_time(job, evidence):
 def test_silent_collector(job, evidence):
     """While one collector is silent the minutes of the others are complete; what it held back is too late, the rest counts."""
     others = (0, 1)
-    job.send_closing(job.clicks.some(4, others), others, later=3 * SECOND)
-    job.judge([FINAL, LIVE], "while collector 2 sends nothing", partitions=others)
-    job.set_watermark(HALF, others)
+    job.send_and_settle(job.clicks.some(4, others), HALF, "while collector 2 sends nothing", partitions=others)
     recent = job.clicks.older([2])
     job.recent += recent
     job.feed.send([*job.clicks.too_late([2]), *recent])
@@ -259,8 +259,6 @@ def test_silent_collector(job, evidence):
 
 def test_survives_a_kill(job, evidence):
     """Killed (SIGKILL) and started again, the job goes on: open minutes hold each click once, and late is late."""
-    job.send_closing(job.clicks.some(3))
-    job.judge([FINAL, LIVE], "before the job is killed")
     job.job.wait_checkpoint()
     job.again = job.clicks.some(UNREAD)
     job.feed.send(job.again)
@@ -270,9 +268,7 @@ def test_survives_a_kill(job, evidence):
     expect(not job.job.running(), expected="the job is dead", seen="it runs on")
     job.feed.send(job.clicks.some(UNREAD))
     job.start()
-    job.send_closing(job.clicks.some(3), later=11 * SECOND)
-    job.judge([FINAL, LIVE, LATE], "after the job was killed and started again", starting=True)
-    job.set_watermark(HALF)
+    job.send_and_settle(job.clicks.some(3), HALF, "after the job was killed and started again", starting=True)
     job.feed.send([*job.clicks.too_late(), *job.clicks.older()])
     job.judge([LATE, LIVE], "after late clicks have come for the job that was started again")
     job.balance(evidence)
