@@ -200,7 +200,7 @@ class Job:
         return any(all(offsets.get(place, -1) >= end - 1 for place, end in ends.items()) for offsets in found)
 
     def wait_settled(self, topic: str, ends: Mapping[int, int]) -> None:
-        """Wait until it has dealt with so many messages of each partition: Flink has read them, each query of Spark committed them.
+        """Wait until it has dealt with so many messages of each partition: Flink has read, each query of Spark committed them.
 
         What a query calls late follows from the batches before: then it is known what each of them will do with the next message.
         """

@@ -126,7 +126,7 @@ class Minutes:
     # Waiting and judging
 
     def rounds(self, partitions):
-        """Clicks far ahead whose minutes show that all before them has been dealt with: twice, the second time in a later batch."""
+        """Clicks far ahead whose minutes show that all before has been dealt with: twice, the second time in a later batch."""
         return [(lambda: self.ahead(partitions), self.reached)] * 2
 
     def ahead(self, partitions):

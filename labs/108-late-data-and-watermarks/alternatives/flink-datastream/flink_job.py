@@ -63,8 +63,8 @@ def row(minute, count):
 
 def sink(topic):
     """A topic to write to."""
-    schema = KafkaRecordSerializationSchema.builder().set_topic(topic).set_value_serialization_schema(SimpleStringSchema()).build()
-    return KafkaSink.builder().set_bootstrap_servers(SERVERS).set_record_serializer(schema).build()
+    schema = KafkaRecordSerializationSchema.builder().set_topic(topic).set_value_serialization_schema(SimpleStringSchema())
+    return KafkaSink.builder().set_bootstrap_servers(SERVERS).set_record_serializer(schema.build()).build()
 
 
 def main():
@@ -73,9 +73,10 @@ def main():
     env.enable_checkpointing(2000)
     source = KafkaSource.builder().set_bootstrap_servers(SERVERS).set_topics("clicks").set_group_id("minutes")
     source = source.set_starting_offsets(KafkaOffsetsInitializer.earliest()).set_value_only_deserializer(SimpleStringSchema())
-    clicks = env.from_source(source.build(), WatermarkStrategy.no_watermarks(), "clicks")  # it would not call an assigner in Python
+    # from_source does not call an assigner in Python, and with_idleness forgets one
+    clicks = env.from_source(source.build(), WatermarkStrategy.no_watermarks(), "clicks")
     times = WatermarkStrategy.for_bounded_out_of_orderness(Duration.of_minutes(2)).with_idleness(Duration.of_seconds(5))
-    clicks = clicks.assign_timestamps_and_watermarks(times.with_timestamp_assigner(EventTime()))  # last: with_idleness forgets it
+    clicks = clicks.assign_timestamps_and_watermarks(times.with_timestamp_assigner(EventTime()))
     minutes = clicks.key_by(lambda value: (moment(value) or 0) // MINUTE * MINUTE, key_type=Types.LONG())
     rows = minutes.process(Decide(), output_type=Types.TUPLE([Types.STRING(), Types.STRING()]))
     for topic in ("live", "final", "late"):
