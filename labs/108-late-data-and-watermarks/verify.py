@@ -31,6 +31,7 @@ from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job, uncommit
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that a row may take (half again as long as the task allows), and a start beside that
+SLOW = 20  # seconds of patience with a job that was right and slow before
 UNREAD = 0.7  # minutes of clicks, sent twice: a start finds clicks that are less wide than the delay, whoever reads what first
 ON, BEFORE, HALF = 0 * MS, MINUTE - 2 * MS, 30 * SECOND  # where the watermark is: behind a minute's beginning by so much
 
@@ -43,6 +44,7 @@ class Minutes:
         self.clicks, self.feed = Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
         self.job = Job(stack, work)
         self.outputs = {topic: Output(kafka, topic) for topic in OUTPUTS}
+        self.patience = PATIENCE
         self.closed = None  # minutes that end here or earlier are complete
         self.timeless, self.recent, self.again = [], [], []  # without a time; late, not too late; read again after a kill
 
@@ -149,12 +151,12 @@ class Minutes:
         def right():
             return self.closed == closed and all(self.table(topic) == truth for topic, truth in truths.items())
 
-        seconds, patience = (SECONDS + START, START_PATIENCE) if starting else (SECONDS, PATIENCE)
+        seconds, patience = (SECONDS + START, START_PATIENCE) if starting else (SECONDS, self.patience)
         self.job.shows(right, seconds=seconds, rounds=self.rounds(partitions), patience=patience)
         self.final_is_final()
         if helped := self.job.helped:  # what is far newer may have completed what two minutes should have: see it without that
             self.send_closing(self.clicks.some(4, partitions), partitions, later=SECOND)
-            self.job.shows(lambda: self.right(topics), seconds=SECONDS)
+            self.patience = SLOW if self.job.shows(lambda: self.right(topics), seconds=SECONDS) and not starting else self.patience
             self.final_is_final()
         self.job.helped = helped
         for topic in topics:
