@@ -33,10 +33,10 @@ def revised(messages):
     return ""
 
 
-def count_mistake(topic, seen, truth, judged, recent, again):
+def count_mistake(topic, seen, truth, judged, recent, killed, again):
     """A mistake in live or final that can be recognised, or nothing.
 
-    `recent`: clicks that came late, but not too late; `again`: those of the batch in which the job was killed.
+    `recent`: clicks that came late, but not too late; `again`: those before a kill, from the oldest open minute `killed` on.
     """
     wrong_end = next((key[0] for key, row in seen.items() if row[0] - key[0] != MINUTE), None)
     if wrong_end:
@@ -49,6 +49,8 @@ def count_mistake(topic, seen, truth, judged, recent, again):
             return name
     if twice(seen, truth, again):
         return "clicks of the batch that a kill has interrupted are counted twice: the counts are newer than the offsets"
+    if killed and gone(seen, truth, killed, again):
+        return "minutes that were open when the job was killed lack clicks: what was counted before is gone"
     if all(truth.get(key) == row for key, row in seen.items()):
         return missing(seen, truth)
     return ""
@@ -74,6 +76,14 @@ def twice(seen, truth, again):
     """Whether a table is right but for more clicks in the minutes of those that were read again."""
     more = {key: row[-1] - truth[key][-1] for key, row in seen.items() if key in truth}
     return bool(more) and seen.keys() == truth.keys() and min(more.values()) == 0 < sum(more.values()) <= len(again)
+
+
+def gone(seen, truth, killed, again):
+    """Whether a table is right but for fewer clicks in the minutes that were open at a kill."""
+    fewer = [key for key, row in truth.items() if key not in seen or seen[key][-1] < row[-1]]
+    rest = {key: row for key, row in seen.items() if key not in fewer}
+    newest = max((click["event_time"] for click in again), default=killed)
+    return rest.items() <= truth.items() and all(killed <= key[0] <= newest for key in fewer)
 
 
 def missing(seen, truth):

@@ -46,7 +46,8 @@ class Minutes:
         self.outputs = {topic: Output(kafka, topic) for topic in OUTPUTS}
         self.patience = PATIENCE
         self.closed = None  # minutes that end here or earlier are complete
-        self.timeless, self.recent, self.again = [], [], []  # without a time; late, not too late; read again after a kill
+        self.timeless, self.recent, self.again = [], [], []  # without a time; late, not too late; last before the kill
+        self.killed = None  # the oldest minute that was open then
 
     def close(self):
         """End what the verification has opened."""
@@ -62,6 +63,7 @@ class Minutes:
     def kill(self):
         """Kill it at the instant at which what it read last is written, and not committed; what is sent then waits for nobody."""
         self.job.kill()
+        self.killed = floor(self.clicks.now - DELAY, MINUTE)
         if not self.job.flink:
             uncommit(self.job.folder)
         self.feed.job = None
@@ -172,7 +174,7 @@ class Minutes:
         elif topic == LATE:
             named = late_mistake(seen, truth, self.recent)
         else:
-            named = count_mistake(topic, seen, truth, found, self.recent, self.again)
+            named = count_mistake(topic, seen, truth, found, self.recent, self.killed, self.again)
         said = named or difference(topic, seen, truth)
         also = "" if topic == LATE else wrongly_late(self.table(LATE), self.truth(LATE), len(self.feed.sent))
         fail(expected=f"{topic} holds {len(truth)} rows {when}", seen=f"{said}{also}{self.job.trouble()}")
