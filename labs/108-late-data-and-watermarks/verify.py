@@ -47,7 +47,7 @@ class Minutes:
         self.patience = PATIENCE
         self.closed = None  # minutes that end here or earlier are complete
         self.timeless, self.recent, self.again = [], [], []  # without a time; late, not too late; last before the kill
-        self.killed = None  # the oldest minute that was open then
+        self.killed = None  # the oldest minute that may have been open then
 
     def close(self):
         """End what the verification has opened."""
@@ -63,7 +63,7 @@ class Minutes:
     def kill(self):
         """Kill it at the instant at which what it read last is written, and not committed; what is sent then waits for nobody."""
         self.job.kill()
-        self.killed = floor(self.clicks.now - DELAY, MINUTE)
+        self.killed = floor(self.closed, MINUTE)
         if not self.job.flink:
             uncommit(self.job.folder)
         self.feed.job = None
