@@ -199,6 +199,28 @@ class Job:
         found = [self.offsets(job, topic) for job in self.jobs() if job.state not in ENDED]
         return any(all(offsets.get(place, -1) >= end - 1 for place, end in ends.items()) for offsets in found)
 
+    def wait_settled(self, topic: str, ends: Mapping[int, int]) -> None:
+        """Wait until it has dealt with so many messages of each partition: Flink has read, each query of Spark committed them.
+
+        What a query calls late follows from the batches before: then it is known what each of them will do with the next message.
+        """
+        done = self.has_read if self.flink else self.has_committed
+        with contextlib.suppress(Timeout):
+            wait.until(lambda: done(topic, ends) or not self.running(), seconds=READ, what="the job to deal with it")
+
+    def has_committed(self, topic: str, ends: Mapping[int, int]) -> bool:
+        """Whether each of Spark's queries has committed a batch with so many messages of each partition, by its checkpoint.
+
+        True for what cannot be read (no checkpoint there, another format, a query on other topics): then nobody waits.
+        """
+        found = [committed_to(self.folder / query, batch, topic) for query, (_, batch) in batches(self.folder).items()]
+        return all(told is not None and all(told.get(str(place), end) >= end for place, end in ends.items()) for told in found)
+
+    @property
+    def folder(self) -> Path:
+        """Where Spark's checkpoints are."""
+        return Path(self.stack.environment()["CHECKPOINTS"])
+
     def offsets(self, job: FlinkJob, topic: str) -> dict[int, int]:
         """The offsets that a job's sources have read last, by partition; the lowest if several sources read it."""
         assert self.flink
@@ -304,3 +326,29 @@ def batches(folder: Path) -> dict[str, tuple[int, int]]:
 def last(log: Path) -> int:
     """The highest number among the files of a log."""
     return max((int(path.name) for path in log.glob("[0-9]*") if path.name.isdigit()), default=-1)
+
+
+def uncommit(folder: Path) -> None:
+    """Put Spark checkpoints back by an instant: the last batch has been written, and is not committed yet. The job is dead."""
+    for query, (planned, committed) in batches(folder).items():
+        if planned == committed >= 0:
+            for name in (str(committed), f".{committed}.crc"):
+                (folder / query / "commits" / name).unlink(missing_ok=True)
+
+
+def committed_to(query: Path, batch: int, topic: str) -> dict[str, int] | None:
+    """The offsets behind a batch of a Spark query, by partition; empty if it reads another topic, None without a batch."""
+    try:
+        lines = (query / "offsets" / str(batch)).read_text().splitlines()
+    except OSError:
+        return None
+    told = [parsed(line) for line in lines]
+    return next((one[topic] for one in told if isinstance(one, dict) and isinstance(one.get(topic), dict)), {})
+
+
+def parsed(line: str) -> Any:
+    """A line of JSON; None if it is none."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

@@ -13,7 +13,7 @@ from delab import lab, wait
 from delab.checks import CheckFailed, Work, streaming
 from delab.checks.kafka import Record
 from delab.checks.results import instant, latest, money, rows, whole
-from delab.checks.streaming import Job, batches, message, without_frames
+from delab.checks.streaming import Job, batches, committed_to, message, uncommit, without_frames
 
 FOREVER = """
 import subprocess, sys, time
@@ -138,6 +138,39 @@ def test_batches_that_were_planned_and_not_committed_are_seen(tmp_path: Path) ->
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert batches(tmp_path) == {"b": (0, -1), "views": (1, 0)}
+
+
+def query(place: Path, *, planned: int, committed: int, offsets: str) -> None:
+    """The checkpoint of a Spark query, whose last batches end at these offsets."""
+    for log, last in (("offsets", planned), ("commits", committed)):
+        (place / log).mkdir(parents=True)
+        for number in range(last + 1):
+            (place / log / str(number)).write_text(offsets if log == "offsets" else "v1\n{}")
+            (place / log / f".{number}.crc").touch()
+
+
+def test_how_far_spark_has_committed_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log as Spark 4.2 writes it: a version, the batch's settings, and a line for each source."""
+    log = 'v1\n{"batchWatermarkMs":0,"conf":{"clicks":"x"}}\n%s'
+    monkeypatch.setattr(Job, "folder", tmp_path)
+    with job(tmp_path, FOREVER) as made:
+        assert made.has_committed("clicks", {0: 9})  # no checkpoint there
+        query(tmp_path / "final", planned=1, committed=1, offsets=log % '{"clicks":{"1":7,"0":5}}')
+        query(tmp_path / "other", planned=0, committed=0, offsets=log % '{"orders":{"0":1}}')
+        query(tmp_path / "strange", planned=0, committed=0, offsets="no JSON")
+        assert committed_to(tmp_path / "final", 1, "clicks") == {"0": 5, "1": 7}
+        assert made.has_committed("clicks", {0: 5, 1: 6})
+        assert not made.has_committed("clicks", {0: 5, 1: 8})
+        query(tmp_path / "late", planned=0, committed=-1, offsets=log % '{"clicks":{"1":7,"0":5}}')
+        assert not made.has_committed("clicks", {0: 5, 1: 6})
+
+
+def test_a_batch_that_is_done_can_be_left_without_its_commit(tmp_path: Path) -> None:
+    query(tmp_path / "done", planned=2, committed=2, offsets="v1")
+    query(tmp_path / "at work", planned=2, committed=1, offsets="v1")
+    uncommit(tmp_path)
+    assert batches(tmp_path) == {"done": (2, 1), "at work": (2, 1)}
+    assert not (tmp_path / "done/commits/.2.crc").exists()
 
 
 def test_frames_of_java_are_left_out() -> None:
