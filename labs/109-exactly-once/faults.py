@@ -50,13 +50,6 @@ class Checkpoints:
         """Whether all that was planned is noted as done."""
         return all(planned == committed for planned, committed in self.batches().values())
 
-    def forget_commits(self):
-        """Put them back by an instant: the last batch was written, and not noted yet. The job is dead."""
-        for query, (planned, committed) in self.batches().items():
-            if planned == committed >= 0:
-                for name in (str(committed), f".{committed}.crc"):
-                    (self.folder / query / "commits" / name).unlink(missing_ok=True)
-
 
 class Halves:
     """The JobManager and the TaskManager of a Flink cluster, each of which can stand still alone."""

@@ -12,7 +12,7 @@ from delab import wait
 from delab.checks import fail, main
 from delab.checks.kafka import Kafka
 from delab.checks.results import Output, rows, whole
-from delab.checks.streaming import PATIENCE, START_PATIENCE, Job
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Job, uncommit
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that payments may take (half again as long as the task allows), and a start beside that
@@ -230,7 +230,7 @@ def test_killed_behind_the_write(booking, evidence):
             booking.wait(lambda: booking.written() >= at + SOME or not booking.job.running(), FAULT)
             booking.wait(lambda: (booking.right() and booking.checkpoints.noted()) or not booking.job.running(), NOTE)
             booking.job.kill()
-        booking.checkpoints.forget_commits()
+        uncommit(booking.checkpoints.folder)
     evidence.note(f"killed with {booking.written() - at} payments in the ledger's log behind the checkpoint, {booking.how()}")
     booking.start_again("after it was killed between its write and its checkpoint")
 
