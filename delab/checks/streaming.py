@@ -301,6 +301,18 @@ def batches(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+def committed(folder: Path, topic: str) -> dict[str, dict[int, int]]:
+    """Of each Spark checkpoint below a folder that reads a topic: up to which offsets its last committed batch has read it."""
+    found = {}
+    for query, (_, done) in batches(folder).items():
+        with contextlib.suppress(OSError, ValueError):
+            told = [json.loads(line) for line in (folder / query / "offsets" / str(done)).read_text().splitlines()[1:]]
+            for one in told:
+                if isinstance(one, dict) and topic in one:
+                    found[query] = {int(place): int(end) for place, end in one[topic].items()}
+    return found
+
+
 def last(log: Path) -> int:
     """The highest number among the files of a log."""
     return max((int(path.name) for path in log.glob("[0-9]*") if path.name.isdigit()), default=-1)

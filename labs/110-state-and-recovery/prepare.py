@@ -1,17 +1,18 @@
-"""Payments in event time, the balances and windows that they make, and the topics."""
+"""Payments in event time, the balances and windows that they make, and what `lab start` finds."""
 
 import random
 from datetime import UTC, datetime, timedelta
 
+from delab.checks.event_time import floor
 from delab.checks.kafka import Kafka
 from delab.checks.streaming import Feed
 from delab.course import LIVE_SEED
 
 PAYMENTS, BALANCES, SPENDING = "payments", "balances", "spending"
-PARTITIONS, ACCOUNTS = 2, 4
-MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+PARTITIONS, ACCOUNTS = 2, ("a-01", "a-02", "a-03", "a-04")
+MINUTE, SECOND, MS = timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
 SIZE, DELAY = 5 * MINUTE, 2 * MINUTE
-EACH_MINUTE = 10  # payments
+STEP = 6 * SECOND  # from one payment to the next
 
 
 class Payments:
@@ -19,34 +20,30 @@ class Payments:
 
     def __init__(self, seed):
         self.chance, self.number = random.Random(seed), 0
-        self.now = datetime(2025, 4, 1, 7, tzinfo=UTC) + 5 * MINUTE * self.chance.randrange(12 * 24 * 200)
+        self.now = datetime(2025, 4, 1, 7, tzinfo=UTC) + SIZE * self.chance.randrange(12 * 24 * 200)
 
-    def one(self, at, partition):
+    def one(self, at, partition, account=None):
         """One payment; each account has its turn."""
         self.number += 1
-        account = f"a-{self.number % ACCOUNTS + 1:02d}"
-        cents = self.chance.randrange(100, 50_000)
         return {
             "payment_id": f"p-{self.number:06d}",
-            "account": account,
-            "cents": cents,
+            "account": account or ACCOUNTS[self.number % len(ACCOUNTS)],
+            "cents": self.chance.randrange(100, 50_000),
             "event_time": at,
             "partition": partition,
         }
 
-    def some(self, minutes):
-        """The payments of some minutes, up to 40 seconds out of order, and one from each partition that is newer than all."""
-        begin, self.now = self.now, self.now + minutes * MINUTE
-        count = round(minutes * EACH_MINUTE)
-        step = (self.now - begin) / count
-        times = [begin + number * step - self.chance.randrange(40) * SECOND for number in range(count)]
-        found = [self.one(max(at, begin), number % PARTITIONS) for number, at in enumerate(times)]
-        self.now += SECOND
-        return found + [self.one(self.now, partition) for partition in range(PARTITIONS)]
+    def until(self, end, places=range(PARTITIONS)):
+        """The payments from now until then, up to 40 seconds late, some on a window's boundary; the last are the newest."""
+        begin, self.now, edge = self.now, end, floor(end, SIZE)
+        arrivals = [begin + number * STEP for number in range(1, -(-(end - begin) // STEP))]
+        times = [(at, max(at - self.chance.randrange(40_000) * MS, begin)) for at in arrivals]
+        times += [(edge, edge), (edge + SECOND, edge - MS), (edge + 2 * SECOND, edge)] if begin < edge else []
+        return [self.one(at, self.chance.choice(places)) for _, at in sorted(times) if at < end] + self.close(places)
 
-    def stragglers(self):
-        """A payment for each account that happened half a minute before the newest."""
-        return [self.one(self.now - 30 * SECOND, number % PARTITIONS) for number in range(ACCOUNTS)]
+    def close(self, places=range(PARTITIONS), account=None):
+        """A payment from each of these partitions, none older than any before."""
+        return [self.one(self.now, place, account) for place in places]
 
 
 def balances(events):
@@ -75,4 +72,5 @@ def prepare(stack, seed):
     for topic in (BALANCES, SPENDING):
         kafka.create(topic)
     if seed == LIVE_SEED:
-        Feed(kafka, PAYMENTS, delay=DELAY).send(Payments(seed).some(30))
+        payments = Payments(seed)
+        Feed(kafka, PAYMENTS, delay=DELAY).send(payments.until(payments.now + 30 * MINUTE))

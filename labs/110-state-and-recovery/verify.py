@@ -1,14 +1,19 @@
 """Checks of lab 110: state that outlives kills, a lost checkpoint and an upgrade, and is forgotten when it may be."""
 
-from pathlib import Path
+import json
 
 import pytest
+from accidents import Checkpoints, trim
+from mistakes import AVERAGE, COLUMNS, KEYS, told
 from prepare import (
+    ACCOUNTS,
     BALANCES,
     DELAY,
     MINUTE,
+    MS,
     PARTITIONS,
     PAYMENTS,
+    SECOND,
     SIZE,
     SPENDING,
     Payments,
@@ -16,38 +21,24 @@ from prepare import (
     spending,
 )
 
-from delab import files
 from delab.checks import expect, fail, main
-from delab.checks.event_time import judged
+from delab.checks.event_time import floor, judged
 from delab.checks.kafka import Kafka
-from delab.checks.results import Output, instant, latest, money, rows, whole
-from delab.checks.streaming import Feed, Job, batches
+from delab.checks.results import Output, latest, rows
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job
 
 SECONDS, START = 45, 45  # that a result may take (half again as long as the task allows), and a start beside that
-LATE = 6  # payments that come for a window which is long complete
-
-
-def text(value):
-    """a text"""
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-COLUMNS = {
-    BALANCES: {"account": text, "payments": whole, "cents": whole, "last_seen": instant},
-    SPENDING: {"window_start": instant, "account": text, "payments": whole, "cents": whole},
-}
-KEYS = {BALANCES: ["account"], SPENDING: ["window_start", "account"]}
-AVERAGE = {"account": text, "payments": whole, "cents": whole, "average_cents": money}
+LATE = 6  # payments that come for windows which are long complete
+BOTH, FIRST = range(PARTITIONS), (0,)
 
 
 class Bank:
     """The payments of this verification, the learner's job, and what its topics hold."""
 
     def __init__(self, stack, work, seed):
-        self.stack, self.kafka, self.payments = stack, Kafka(stack), Payments(seed)
+        self.kafka, self.payments = Kafka(stack), Payments(seed)
         self.feed, self.job = Feed(self.kafka, PAYMENTS, delay=DELAY), Job(stack, work)
+        self.checkpoints = Checkpoints(self.job)
         self.outputs = {topic: Output(self.kafka, topic) for topic in COLUMNS}
 
     def close(self):
@@ -56,10 +47,7 @@ class Bank:
             output.close()
         self.job.__exit__()
 
-    @property
-    def folder(self):
-        """Where Spark's checkpoints are."""
-        return Path(self.stack.environment()["CHECKPOINTS"])
+    # The job
 
     def start(self):
         """Start the job."""
@@ -72,99 +60,88 @@ class Bank:
         self.feed.job = None
         expect(not self.job.running(), expected="the job is dead", seen="it runs on")
 
-    def send(self, minutes):
+    # Sending
+
+    def send(self, minutes, partitions=BOTH):
         """Send the payments of some minutes."""
-        self.feed.send(self.payments.some(minutes))
+        self.send_until(self.payments.now + minutes * MINUTE, partitions)
+
+    def send_until(self, end, partitions=BOTH):
+        """Send payments until then; what is two minutes older is complete."""
+        self.feed.send(self.payments.until(end, partitions))
+
+    # What must be there, and what is
 
     def truth(self, topic):
         """What a topic must hold: all accounts, or all windows that are complete."""
         if topic == BALANCES:
             return balances(self.feed.sent)
-        found = judged(self.feed.phases, size=SIZE, delay=DELAY, partitions=PARTITIONS)
-        return self.complete(spending(found.counted))
+        return self.complete(spending(self.judged().counted))
 
-    def complete(self, table):
+    def judged(self):
+        """What counts, and what is late for its window. Partition 1 is silent at times."""
+        return judged(self.feed.phases, size=SIZE, delay=DELAY, partitions=PARTITIONS, idle=(1,))
+
+    def complete(self, found):
         """The rows of windows that are complete."""
-        return {key: row for key, row in table.items() if key[0] + SIZE <= self.payments.now - DELAY}
+        return {key: row for key, row in found.items() if key[0] + SIZE <= self.payments.now - DELAY}
+
+    def table(self, topic):
+        """The last row of each key in a topic."""
+        return latest(self.outputs[topic].messages(), COLUMNS[topic], KEYS[topic], topic)
 
     def seen(self, topic):
-        """What a topic holds."""
-        table = latest(self.outputs[topic].messages(), COLUMNS[topic], KEYS[topic], topic)
-        return self.complete(table) if topic == SPENDING else table
+        """What a topic holds that is to be judged."""
+        return self.complete(self.table(topic)) if topic == SPENDING else self.table(topic)
 
-    def judge(self, topics, when, seconds=SECONDS):
+    # Waiting and judging
+
+    def rounds(self, partitions):
+        """Payments far ahead whose results show that all before has been dealt with: twice, the second time in a later batch."""
+        return [(lambda: self.ahead(partitions), self.reached)] * 2
+
+    def ahead(self, partitions):
+        """Payments of an account of its own, so far apart that the later ones complete the window of the first."""
+        self.mark = f"probe-{self.payments.number}"
+        for _ in range(2):
+            self.payments.now += 10 * MINUTE
+            self.feed.send(self.payments.close(partitions, self.mark))
+
+    def reached(self):
+        """Whether both topics show it."""
+        return all(any(self.mark in key for key in self.table(topic)) for topic in COLUMNS)
+
+    def judge(self, topics, when, *, seconds=SECONDS, partitions=BOTH, guesses=()):
         """The topics come to hold the truth."""
-        truths = {topic: self.truth(topic) for topic in topics}
-        self.job.shows(lambda: all(self.seen(topic) == truth for topic, truth in truths.items()), seconds=seconds)
-        for topic, truth in truths.items():
-            if (seen := self.seen(topic)) != truth:
+        self.wait(topics, seconds, self.rounds(partitions))
+        if self.job.helped:  # what is far newer may have completed what two minutes should have: see it without
+            self.send(6, partitions)
+            self.wait(topics, SECONDS, ())
+        for topic in topics:
+            truth, seen = self.truth(topic), self.seen(topic)
+            if seen != truth:
                 fail(
                     expected=f"{topic} holds {len(truth)} rows of {len(self.feed.sent)} payments {when}",
-                    seen=f"{told(topic, seen, truth)}{self.job.trouble()}",
+                    seen=f"{told(topic, seen, truth, self.table(topic), guesses)}{self.job.trouble()}",
                 )
 
-    def forget_commits(self):
-        """Leave the newest checkpoint half done; the job is dead.
+    def wait(self, topics, seconds, rounds):
+        """Until the topics are right, or it makes no sense to wait any longer."""
+        truths, end = {topic: self.truth(topic) for topic in topics}, self.payments.now - DELAY
 
-        Spark: the last batch was planned, and was not noted as committed. Flink: a checkpoint was begun and has no _metadata.
-        """
-        if self.job.flink:
-            for job in [path for path in self.job.flink.folder.iterdir() if path.is_dir()]:
-                (job / "chk-999999").mkdir()
-            return
-        for query, (planned, committed) in batches(self.folder).items():
-            if planned == committed >= 0:
-                for name in (str(committed), f".{committed}.crc"):
-                    (self.folder / query / "commits" / name).unlink(missing_ok=True)
-        left = {query: pair for query, pair in batches(self.folder).items() if pair[0] >= 0}
-        assert all(committed < planned for planned, committed in left.values()), f"committed still: {left}"
+        def right():
+            tables = {topic: self.table(topic) for topic in topics}
+            if SPENDING in tables:
+                tables[SPENDING] = {key: row for key, row in tables[SPENDING].items() if key[0] + SIZE <= end}
+            return all(tables[topic].get(key) == row for topic, truth in truths.items() for key, row in truth.items())
 
-    def lose_checkpoints(self):
-        """Empty the folders of checkpoints; the job is dead."""
-        for folder in [self.folder, *([self.job.flink.folder] if self.job.flink else [])]:
-            for path in folder.iterdir():
-                files.remove_tree(path) if path.is_dir() else path.unlink()
-            assert not list(folder.iterdir()), f"{folder} is not empty"
+        patience = START_PATIENCE if seconds > SECONDS else PATIENCE
+        self.job.shows(right, seconds=seconds, rounds=rounds, patience=patience)
 
-    def trim(self, ends):
-        """Let the topic's retention pass: it holds nothing from before these offsets."""
-        from kafka import TopicPartition
-
-        with self.kafka.admin() as admin:
-            admin.delete_records({TopicPartition(PAYMENTS, place): end for place, end in ends.items()})
-        with self.kafka.consumer() as consumer:
-            places = [TopicPartition(PAYMENTS, place) for place in ends]
-            begin = {at.partition: offset for at, offset in consumer.beginning_offsets(places).items()}
-        assert begin == dict(ends), f"the topic begins at {begin}, not at {ends}"
-
-
-def told(topic, seen, truth):
-    """What is wrong with a table."""
-    if not seen:
-        return "the topic is empty" if topic == BALANCES else "no row of a complete window"
-    lacking, extra = truth.keys() - seen.keys(), seen.keys() - truth.keys()
-    wrong = [key for key in truth.keys() & seen.keys() if truth[key] != seen[key]]
-    at = 0
-    less, more = [sum(sign * (seen[key][at] - truth[key][at]) > 0 for key in wrong) for sign in (-1, 1)]
-    kinds = [
-        (len(lacking), "rows are missing"),
-        (len(extra), "rows too many"),
-        (less, "rows count too few payments: state was lost"),
-        (more, "rows count too many payments: some were counted twice, or should have been left out"),
-        (len(wrong) - less - more, "rows are wrong, though they count the right number"),
-    ]
-    said = ", ".join(f"{count} {name}" for count, name in kinds if count)
-    key = min([*lacking, *extra, *wrong])
-    shown = {name: str(value) for name, value in zip(KEYS[topic], key, strict=True)}
-    return f"{said}; {shown} has {words(seen.get(key))}, where {words(truth.get(key))} belongs"
-
-
-def words(row):
-    """A row in words: payments, cents, and when the account was last seen."""
-    if row is None:
-        return "no row"
-    last = f", last seen {row[2]:%H:%M:%S}" if len(row) > 2 else ""
-    return f"{row[0]} payments of {row[1]} cents{last}"
+    def without(self, events):
+        """What was sent without these payments."""
+        left_out = {one["payment_id"] for one in events}
+        return [one for one in self.feed.sent if one["payment_id"] not in left_out]
 
 
 @pytest.fixture(scope="module")
@@ -180,76 +157,133 @@ def test_running_totals(bank):
     bank.send(1.5)
     bank.start()
     bank.send(6)
-    bank.judge([BALANCES], "that waited when the job started, and that came since", SECONDS + START)
-    bank.feed.send(bank.payments.stragglers())
+    bank.judge([BALANCES], "that waited when the job started, and that came since", seconds=SECONDS + START)
+    old = [bank.payments.one(bank.payments.now - 30 * SECOND, number % PARTITIONS) for number in range(len(ACCOUNTS))]
+    bank.feed.send(old)
     bank.judge([BALANCES], "of which the last ones happened half a minute before others")
 
 
-def test_windows(bank):
-    """`spending` holds the payments of each account in each five minutes that are complete."""
-    bank.send(6)
-    bank.judge([BALANCES, SPENDING], "out of order by up to 40 seconds")
+def test_windows(bank, evidence):
+    """`spending` holds the payments of each account in each five minutes: by event_time, also two minutes out of order."""
+    edge = floor(bank.payments.now, SIZE) + 2 * SIZE
+    bank.send_until(edge + DELAY - 3 * SECOND)
+    bank.judge([SPENDING], "on both sides of boundaries")
+    probe(bank)
+    old = [bank.payments.one(edge - (number + 1) * 100 * MS, number % PARTITIONS) for number in range(2 * len(ACCOUNTS))]
+    assert all(bank.payments.now - DELAY <= one["event_time"] < edge for one in old)
+    bank.feed.send(old)
+    bank.send(5)
+    missing = "the payments that came up to two minutes late are missing: the watermark does not wait for them"
+    bank.judge([SPENDING, BALANCES], "of which some came two minutes late", guesses=[(missing, bank.without(old))])
+    late = bank.payments.now - old[-1]["event_time"]
+    evidence.note(
+        f"{len(old)} payments came up to two minutes behind newer ones and counted; {late} later their window is complete"
+    )
+
+
+def probe(bank):
+    """A second later, payments that balances show: then the job has dealt with what was before, and its watermark has moved."""
+    for _ in range(2):
+        bank.payments.now += SECOND
+        bank.feed.send(bank.payments.close())
+        bank.judge([BALANCES], "while the job runs")
 
 
 def test_rebuilt_from_the_log(bank):
     """When all checkpoints are lost, a new start comes to the same results from the topic."""
     bank.kill()
-    bank.lose_checkpoints()
+    bank.checkpoints.empty()
+    before = len(bank.feed.sent)
+    bank.send(1)
     bank.start()
     bank.send(6)
-    bank.judge([BALANCES, SPENDING], "after all checkpoints were lost", SECONDS + START)
+    lost = "only what came after the kill counts: the job did not begin at the topic's beginning"
+    bank.judge(
+        [BALANCES, SPENDING], "after all checkpoints were lost", seconds=SECONDS + START, guesses=[(lost, bank.feed.sent[before:])]
+    )
 
 
 def test_forgets_complete_windows(bank, evidence):
-    """A payment for a window that is long complete counts in `balances`, and changes nothing in `spending`."""
-    for _ in range(3):  # each is seen before the next is sent: whatever the engine, its watermark has passed the late window
-        bank.send(6)
-        bank.judge([BALANCES, SPENDING], "before late ones come")
+    """A window is complete though one partition is silent; what comes later counts in `balances`, and not in `spending`."""
+    bank.send(6, FIRST)
+    bank.judge([BALANCES, SPENDING], "while partition 1 is silent", partitions=FIRST)
+    bank.feed.send([bank.payments.one(bank.payments.now - number * 13 * SECOND, 1) for number in (1, 4, 7)])
+    bank.send(6)
+    bank.judge([BALANCES, SPENDING], "when partition 1 is back")
     old = bank.payments.now - 15 * MINUTE
     late = [bank.payments.one(old, number % PARTITIONS) for number in range(LATE)]
     bank.feed.send(late)
-    dropped = judged(bank.feed.phases, size=SIZE, delay=DELAY, partitions=PARTITIONS).late
-    assert len(dropped) == LATE, f"{len(dropped)} of {LATE} are late"
+    assert len(bank.judged().late) == LATE, f"{len(bank.judged().late)} of {LATE} are late"
     bank.send(6)
-    bank.judge([BALANCES, SPENDING], f"of which {LATE} came 15 minutes late: for the windows too late, for the balances not")
-    evidence.note(f"{LATE} payments came 15 minutes of event time late")
+    guesses = [
+        ("late payments have changed windows that were complete: they are kept for ever", bank.feed.sent),
+        ("late payments are missing: for balances none is too late", bank.without(late)),
+    ]
+    bank.judge([BALANCES, SPENDING], f"of which {LATE} came 15 minutes late", guesses=guesses)
+    evidence.note(f"{LATE} payments came 15 minutes late: in balances they count, their windows were complete")
 
 
 def test_survives_a_kill(bank, evidence):
-    """Killed (SIGKILL), with its newest checkpoint half done and old messages gone from the topic, the job goes on."""
-    ends = dict(bank.feed.ends)
-    bank.job.wait_checkpoint()
-    bank.send(3)
+    """Killed (SIGKILL) before its last results are in a complete checkpoint, with old messages gone from the topic, it goes on."""
+    edge = floor(bank.payments.now, SIZE) + 2 * SIZE
+    bank.send_until(edge + DELAY - 30 * SECOND)
     bank.judge([BALANCES, SPENDING], "before the job is killed")
+    ends, before = dict(bank.feed.ends), len(bank.feed.sent)
+    bank.checkpoints.wait_for(ends)
+    bank.checkpoints.keep()
+    bank.send_until(edge + DELAY + 30 * SECOND)
+    bank.judge([BALANCES, SPENDING], "before the job is killed")
+    bank.checkpoints.wait_for(dict(bank.feed.ends))
     bank.kill()
-    bank.forget_commits()
-    bank.trim(ends)
+    bank.checkpoints.leave_half_done()
+    trim(bank.kafka, ends)
+    bank.send(0.5)
     bank.start()
     bank.send(6)
-    bank.judge([BALANCES, SPENDING], "after it was killed, and the topic has only the newest messages", SECONDS + START)
+    lost = "only what the topic still holds counts: what was counted before is lost"
+    when = "after it was killed, and the topic has only the newest messages"
+    bank.judge([BALANCES, SPENDING], when, seconds=SECONDS + START, guesses=[(lost, bank.feed.sent[before:])])
     evidence.note(f"the topic begins at the offsets {ends}: what was before is known to the job's state only")
 
 
 def test_upgraded(bank):
     """Started as VERSION=2, it goes on with its state, and rows of `balances` have `average_cents`."""
-    bank.job.wait_checkpoint()
+    for row, average in averages(bank):
+        early = f"{average} in version 1: {row['account']} has it already"
+        expect(average is None, expected="average_cents is new in version 2: null or left out before", seen=early)
+    bank.checkpoints.wait_for(dict(bank.feed.ends))
     bank.kill()
+    before = len(bank.feed.sent)
     bank.job.env["VERSION"] = "2"
+    bank.send(1)
     bank.start()
     bank.send(6)
-    bank.judge([BALANCES, SPENDING], "after it was started as version 2", SECONDS + START)
-    newest = {}
-    for message in bank.outputs[BALANCES].messages():
-        for row in rows([message], COLUMNS[BALANCES], BALANCES):
-            if row:
-                newest[row["account"]] = message
-    for row in rows(list(newest.values()), AVERAGE, BALANCES):
+    lost = "only what came since counts: version 2 did not go on with the state of version 1"
+    bank.judge(
+        [BALANCES, SPENDING],
+        "after it was started as version 2",
+        seconds=SECONDS + START,
+        guesses=[(lost, bank.feed.sent[before:])],
+    )
+    for row, average in averages(bank):
         right = row["cents"] / row["payments"]
         expect(
-            abs(float(row["average_cents"]) - right) <= 1,
+            average is not None and abs(float(average) - right) <= 1,
             expected=f"average_cents of {row['account']} is {right:.2f}: all its cents by all its payments",
-            seen=f"{row['average_cents']}",
+            seen=f"{average}" if average is not None else "no average_cents",
         )
+
+
+def averages(bank):
+    """The newest row of each account that has payments in each phase, with its average; None if it has none."""
+    newest = {}
+    for one in bank.outputs[BALANCES].messages():
+        for row in rows([one], COLUMNS[BALANCES], BALANCES):
+            if row and row["account"] in ACCOUNTS:
+                newest[row["account"]] = (row, one)
+    for row, one in newest.values():
+        there = json.loads(one.value).get("average_cents") is not None
+        yield row, rows([one], AVERAGE, BALANCES)[0]["average_cents"] if there else None
 
 
 if __name__ == "__main__":

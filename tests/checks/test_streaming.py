@@ -13,7 +13,7 @@ from delab import lab, wait
 from delab.checks import CheckFailed, Work, streaming
 from delab.checks.kafka import Record
 from delab.checks.results import instant, latest, money, rows, whole
-from delab.checks.streaming import Job, batches, message, without_frames
+from delab.checks.streaming import Job, batches, committed, message, without_frames
 
 FOREVER = """
 import subprocess, sys, time
@@ -138,6 +138,20 @@ def test_batches_that_were_planned_and_not_committed_are_seen(tmp_path: Path) ->
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert batches(tmp_path) == {"b": (0, -1), "views": (1, 0)}
+
+
+def test_what_committed_batches_have_read_is_seen(tmp_path: Path) -> None:
+    for query, batch, end in (("a", 0, 7), ("a", 1, 9), ("b", 0, 4)):
+        for log in ("offsets", "commits"):
+            (tmp_path / query / log).mkdir(parents=True, exist_ok=True)
+        told = f'v1\n{{"batchWatermarkMs":0}}\n{{"payments":{{"0":{end},"1":3}}}}'
+        (tmp_path / query / "offsets" / str(batch)).write_text(told)
+    for done in ("a/commits/0", "b/commits/0"):
+        (tmp_path / done).touch()
+    assert committed(tmp_path, "payments") == {"a": {0: 7, 1: 3}, "b": {0: 4, 1: 3}}
+    assert committed(tmp_path, "clicks") == {}
+    (tmp_path / "b/offsets/0").write_text("v1\nhalf")
+    assert committed(tmp_path, "payments") == {"a": {0: 7, 1: 3}}
 
 
 def test_frames_of_java_are_left_out() -> None:

@@ -1,0 +1,86 @@
+"""What befalls checkpoints and the topic while the job is dead."""
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from prepare import PAYMENTS
+
+from delab import files, wait
+from delab.checks.streaming import CHECKPOINT, batches, committed
+from delab.errors import Blocked, Timeout
+
+
+class Checkpoints:
+    """The checkpoints of a job, Spark's or Flink's."""
+
+    def __init__(self, job):
+        self.job, self.spark = job, Path(job.stack.environment()["CHECKPOINTS"])
+        self.flink = job.flink.folder if job.flink else None
+        self.kept = None  # a copy of Flink's, and whose it is
+
+    def wait_for(self, ends):
+        """Wait until a complete one holds the topic up to these offsets, if that is in good time."""
+
+        def complete():
+            found = committed(self.spark, PAYMENTS).values()
+            return found and all(read.get(place, 0) >= end for read in found for place, end in ends.items())
+
+        self.job.wait_checkpoint()
+        with suppress(Timeout):
+            wait.until(lambda: self.flink or complete(), seconds=CHECKPOINT, what="the batches to be committed")
+
+    def keep(self):
+        """Keep a copy of Flink's newest one, with the folder of its job: it may share files with others."""
+
+        def copied():
+            with suppress(Blocked):  # it was removed meanwhile, for a newer one
+                newest = self.job.flink.latest()
+                if newest is None:
+                    return True
+                self.kept = (tempfile.TemporaryDirectory(prefix="kept-"), newest.parent.name)
+                files.copy_tree(newest.parent, Path(self.kept[0].name))
+                return any(Path(self.kept[0].name).glob("chk-*/_metadata"))
+            return False
+
+        if self.flink:
+            wait.until(copied, seconds=CHECKPOINT, what="a copy of a checkpoint")
+
+    def leave_half_done(self):
+        """What came since is not complete.
+
+        Spark: the last batch was planned, and is not noted as committed. Flink: what was kept is there, and the next one without
+        its _metadata.
+        """
+        if self.kept:
+            self.empty()
+            copy, name = self.kept
+            files.copy_tree(Path(copy.name), files.make_folder(self.flink / name))
+            (self.flink / name).chmod(0o755)
+            newest = self.job.flink.latest()
+            (newest.parent / f"chk-{int(newest.name[4:]) + 1}").mkdir(exist_ok=True)
+        for query, (planned, done) in batches(self.spark).items():
+            if planned == done >= 0:
+                for name in (str(done), f".{done}.crc"):
+                    (self.spark / query / "commits" / name).unlink(missing_ok=True)
+        left = {query: pair for query, pair in batches(self.spark).items() if pair[0] >= 0}
+        assert all(done < planned for planned, done in left.values()), f"committed still: {left}"
+
+    def empty(self):
+        """All are lost."""
+        for folder in [self.spark, *filter(None, [self.flink])]:
+            for path in folder.iterdir():
+                files.remove_tree(path) if path.is_dir() else path.unlink()
+            assert not list(folder.iterdir()), f"{folder} is not empty"
+
+
+def trim(kafka, ends):
+    """Let the topic's retention pass: it holds nothing from before these offsets."""
+    from kafka import TopicPartition
+
+    with kafka.admin() as admin:
+        admin.delete_records({TopicPartition(PAYMENTS, place): end for place, end in ends.items()})
+    with kafka.consumer() as consumer:
+        places = [TopicPartition(PAYMENTS, place) for place in ends]
+        begin = {at.partition: offset for at, offset in consumer.beginning_offsets(places).items()}
+    assert begin == dict(ends), f"the topic begins at {begin}, not at {ends}"
