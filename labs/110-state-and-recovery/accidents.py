@@ -1,6 +1,5 @@
 """What befalls checkpoints and the topic while the job is dead."""
 
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +16,7 @@ class Checkpoints:
     def __init__(self, job):
         self.job, self.spark = job, Path(job.stack.environment()["CHECKPOINTS"])
         self.flink = job.flink.folder if job.flink else None
-        self.kept = None  # a copy of Flink's, and whose it is
+        self.copy, self.kept = job.work.run_folder / "kept", None  # of Flink's: where, and the name of its job
 
     def wait_for(self, ends):
         """Wait until a complete one holds the topic up to these offsets, if that is in good time."""
@@ -34,14 +33,14 @@ class Checkpoints:
         """Keep a copy of Flink's newest one, with the folder of its job: it may share files with others."""
 
         def copied():
-            with suppress(Blocked):  # it was removed meanwhile, for a newer one
-                newest = self.job.flink.latest()
-                if newest is None:
-                    return True
-                self.kept = (tempfile.TemporaryDirectory(prefix="kept-"), newest.parent.name)
-                files.copy_tree(newest.parent, Path(self.kept[0].name))
-                return any(Path(self.kept[0].name).glob("chk-*/_metadata"))
-            return False
+            self.kept = None
+            newest = self.job.flink.latest()
+            with suppress(Blocked):  # of a file that was removed meanwhile, since there is a newer checkpoint
+                if newest:
+                    files.remove_tree(self.copy)
+                    files.copy_tree(newest.parent, files.make_folder(self.copy))
+                    self.kept = newest.parent.name
+            return newest is None or any(self.copy.glob("chk-*/_metadata"))
 
         if self.flink:
             wait.until(copied, seconds=CHECKPOINT, what="a copy of a checkpoint")
@@ -54,9 +53,7 @@ class Checkpoints:
         """
         if self.kept:
             self.empty()
-            copy, name = self.kept
-            files.copy_tree(Path(copy.name), files.make_folder(self.flink / name))
-            (self.flink / name).chmod(0o755)
+            files.copy_tree(self.copy, files.make_folder(self.flink / self.kept))
             newest = self.job.flink.latest()
             (newest.parent / f"chk-{int(newest.name[4:]) + 1}").mkdir(exist_ok=True)
         for query, (planned, done) in batches(self.spark).items():

@@ -31,8 +31,8 @@ def table(topic, events):
 def told(topic, seen, truth, whole_table, guesses):
     """What is wrong with a table. A guess is a mistake's name and the payments that it would count."""
     if not whole_table:
-        return "the topic is empty"
-    said = displaced(whole_table, truth) if topic == SPENDING else unlike_the_newest(seen, truth)
+        return "the topic is empty: nothing was read, or nothing written"
+    said = displaced(seen, truth, whole_table) if topic == SPENDING else unlike_the_newest(seen, truth)
     return (
         said or next((name for name, events in guesses if alike(topic, seen, truth, events)), "") or difference(topic, seen, truth)
     )
@@ -54,8 +54,8 @@ def unlike_the_newest(seen, truth):
     return ""
 
 
-def displaced(found, truth):
-    """Whether windows are those of another time, of another length, or moved."""
+def displaced(seen, truth, found):
+    """Whether windows are those of another time, of another length, moved, or not complete yet."""
     newest = max(start for start, _ in found)
     if abs(datetime.now(UTC) - newest).days < 1:
         return f"windows of the time at which the job ran ({newest:%Y-%m-%d %H:%M}), not of event_time"
@@ -66,6 +66,9 @@ def displaced(found, truth):
         there = {key: found.get((key[0] + moved, key[1])) for key in truth}
         if sum(there[key] == row for key, row in truth.items()) > len(truth) * 0.8:
             return f"all windows are {moved} {name}"
+    last = max(start for start, _ in seen) if seen else newest
+    if seen and seen == {key: row for key, row in truth.items() if key[0] <= last}:
+        return f"all windows that end after {last + SIZE:%H:%M} are missing, those before are right: it waits for too long"
     return ""
 
 
@@ -85,7 +88,7 @@ def difference(topic, seen, truth):
     kinds = [
         (lacking, "are missing"),
         (extra, "are of windows that hold nothing" if topic == SPENDING else "are too many"),
-        (less, "count too few payments: state was lost, or they were never read"),
+        (less, "count too few payments: state was lost, or they were taken for late, or never read"),
         (more, "count too many payments: some were counted twice, or should have been left out"),
         ([key for key in wrong if key not in less + more], "are wrong, though they count the right number"),
     ]

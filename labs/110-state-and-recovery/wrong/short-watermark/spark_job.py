@@ -32,7 +32,7 @@ def balances(rows):
 
 def spending(rows):
     """Totals of five minutes: the watermark says from when on a window is forgotten."""
-    windows = rows.withWatermark("event_time", "30 seconds").groupBy(sf.window("event_time", "5 minutes"), "account")
+    windows = rows.withWatermark("event_time", "1 minute").groupBy(sf.window("event_time", "5 minutes"), "account")
     found = windows.agg(sf.count("*").alias("payments"), sf.sum("cents").alias("cents"))
     return found.select(sf.col("window.start").alias("window_start"), "account", "payments", "cents")
 
