@@ -33,17 +33,16 @@ class Checkpoints:
         """Keep a copy of Flink's newest one, with the folder of its job: it may share files with others."""
 
         def copied():
-            self.kept = None
             newest = self.job.flink.latest()
             with suppress(Blocked):  # of a file that was removed meanwhile, since there is a newer checkpoint
                 if newest:
                     files.remove_tree(self.copy)
                     files.copy_tree(newest.parent, files.make_folder(self.copy))
-                    self.kept = newest.parent.name
-            return newest is None or any(self.copy.glob("chk-*/_metadata"))
+                    self.kept = newest.parent.name if any(self.copy.glob("chk-*/_metadata")) else None
+            return newest is None or self.kept
 
-        if self.flink:
-            wait.until(copied, seconds=CHECKPOINT, what="a copy of a checkpoint")
+        with suppress(Timeout):
+            wait.until(lambda: not self.flink or copied(), seconds=CHECKPOINT, what="a copy of a checkpoint")
 
     def leave_half_done(self):
         """What came since is not complete.
