@@ -323,6 +323,12 @@ def batches(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+def committed(folder: Path, topic: str) -> dict[str, dict[int, int]]:
+    """Of each Spark checkpoint below a folder that reads a topic: up to which offsets its last committed batch has read it."""
+    told = {query: committed_to(folder / query, done, topic) for query, (_, done) in batches(folder).items()}
+    return {query: {int(place): end for place, end in ends.items()} for query, ends in told.items() if ends}
+
+
 def last(log: Path) -> int:
     """The highest number among the files of a log."""
     return max((int(path.name) for path in log.glob("[0-9]*") if path.name.isdigit()), default=-1)
@@ -340,10 +346,15 @@ def committed_to(query: Path, batch: int, topic: str) -> dict[str, int] | None:
     """The offsets behind a batch of a Spark query, by partition; empty if it reads another topic, None without a batch."""
     try:
         lines = (query / "offsets" / str(batch)).read_text().splitlines()
-    except OSError:
+    except (OSError, ValueError):
         return None
-    told = [parsed(line) for line in lines]
-    return next((one[topic] for one in told if isinstance(one, dict) and isinstance(one.get(topic), dict)), {})
+    told = [one.get(topic) for line in lines if isinstance(one := parsed(line), dict)]
+    return next((ends for ends in told if isinstance(ends, dict) and all(map(is_offset, ends.items()))), {})
+
+
+def is_offset(told: tuple[str, Any]) -> bool:
+    """Whether it is a partition and an offset: the folder is the learner's, who may keep other things there."""
+    return told[0].isdecimal() and isinstance(told[1], int)
 
 
 def parsed(line: str) -> Any:

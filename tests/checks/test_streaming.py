@@ -13,7 +13,7 @@ from delab import lab, wait
 from delab.checks import CheckFailed, Work, streaming
 from delab.checks.kafka import Record
 from delab.checks.results import instant, latest, money, rows, whole
-from delab.checks.streaming import Job, batches, committed_to, message, uncommit, without_frames
+from delab.checks.streaming import Job, batches, committed, committed_to, message, uncommit, without_frames
 
 FOREVER = """
 import subprocess, sys, time
@@ -171,6 +171,23 @@ def test_a_batch_that_is_done_can_be_left_without_its_commit(tmp_path: Path) -> 
     uncommit(tmp_path)
     assert batches(tmp_path) == {"done": (2, 1), "at work": (2, 1)}
     assert not (tmp_path / "done/commits/.2.crc").exists()
+
+
+def test_what_committed_batches_have_read_is_seen(tmp_path: Path) -> None:
+    for query, batch, end in (("a", 0, 7), ("a", 1, 9), ("b", 0, 4)):
+        for log in ("offsets", "commits"):
+            (tmp_path / query / log).mkdir(parents=True, exist_ok=True)
+        told = f'v1\n{{"batchWatermarkMs":0}}\n{{"payments":{{"0":{end},"1":3}}}}'
+        (tmp_path / query / "offsets" / str(batch)).write_text(told)
+    for done in ("a/commits/0", "b/commits/0"):
+        (tmp_path / done).touch()
+    assert committed(tmp_path, "payments") == {"a": {0: 7, 1: 3}, "b": {0: 4, 1: 3}}
+    assert committed(tmp_path, "clicks") == {}
+    for strange in ("v1\nhalf", '{"payments":{"first":4}}', '{"payments":{"0":"4"}}', '{"payments":4}'):
+        (tmp_path / "b/offsets/0").write_text(strange)
+        assert committed(tmp_path, "payments") == {"a": {0: 7, 1: 3}}
+    (tmp_path / "b/offsets/0").write_bytes(b"\xff")
+    assert committed(tmp_path, "payments") == {"a": {0: 7, 1: 3}}
 
 
 def test_frames_of_java_are_left_out() -> None:
