@@ -1,8 +1,6 @@
 """What the topics hold, and what is wrong with it: mistakes that can be recognised are named."""
 
-from datetime import timedelta
-
-from prepare import BY_EVENT, BY_PROCESSING, DELAYS, HOUR, IMPLAUSIBLE, MINUTE, MS, bucket, by_event_time, delays, plausible
+from prepare import BY_EVENT, BY_PROCESSING, DAY, DELAYS, HOUR, IMPLAUSIBLE, MINUTE, MS, bucket, by_event_time, delays, plausible
 
 from delab.checks.results import instant, whole
 
@@ -15,32 +13,36 @@ COLUMNS = {
 KEYS = {BY_EVENT: ["window_start"], BY_PROCESSING: ["window_start"], DELAYS: ["delay_from"], IMPLAUSIBLE: ["event_id"]}
 
 
-def event_mistake(seen, truth, sent):
-    """A mistake in by_event_time that can be recognised, or nothing. `seen` and `truth`: complete windows."""
-    believed = list(filter(plausible, sent))
-    if truth and any(key > max(truth) for key in seen) and len(believed) < len(sent):
+def event_mistake(seen, truth, sent, late, edge):
+    """A mistake in by_event_time that can be recognised, or nothing.
+
+    `seen`, `truth`: complete windows. `late`, `edge`: ids of clicks that came too late, and just in time.
+    """
+    in_time = [click for click in sent if click["event_id"] not in late]
+    believed = list(filter(plausible, in_time))
+    if truth and any(key > max(truth) for key in seen) and len(believed) < len(in_time):
         return "clicks from the future are counted; what came after them is late for such a watermark"
-    earlier = [{**click, "event_time": click["event_time"] - MS} for click in believed]
-    for name, table in (
-        ("windows of arrival_time, not of event_time", by_event_time(believed, "arrival_time")),
-        ("a click on the boundary is in the window that ends there", by_event_time(earlier)),
-        ("clicks whose clock is more than a minute ahead are counted as well", by_event_time(sent)),
-        ("clicks whose clock is ahead by a minute or less are missing", by_event_time([c for c in believed if bucket(c) >= 0])),
-    ):
-        wrong = {key: row for key, row in table.items() if key in truth or key in seen}
+    for name, clicks in readings(sent, in_time, believed, edge):
+        wrong = {key: row for key, row in clicks.items() if key in truth or key in seen}
         if wrong != truth and wrong == seen:
             return name
-    if said := away(seen, truth):
-        return said
-    if seen and truth and min(seen) > min(truth):
-        sure = min(seen)[0] + 2 * MINUTE  # before that, a part may be missing
-        if all(seen.get(key) == row for key, row in truth.items() if key[0] >= sure):
-            return f"the windows before {min(seen)[0]:%H:%M} are missing: the job does not read the topic from its beginning"
-    if seen and truth and all(truth.get(key) == row for key, row in seen.items()):
-        newest = max(truth)[0]
-        if max(seen)[0] < newest:
-            return f"the windows from {max(seen)[0] + MINUTE:%H:%M} to {newest:%H:%M} are missing, those before are right"
-    return ""
+    return away(seen, truth) or one_end(seen, truth)
+
+
+def readings(sent, in_time, believed, edge):
+    """What mistakes would give: all windows."""
+    yield "windows of arrival_time, not of event_time", by_event_time(believed, "arrival_time")
+    earlier = [{**click, "event_time": click["event_time"] - MS} for click in believed]
+    yield "a click on the boundary is in the window that ends there; it belongs to the one that begins", by_event_time(earlier)
+    yield "clicks whose clock is more than a minute ahead are counted as well", by_event_time(in_time)
+    behind = [click for click in believed if click["event_time"] <= click["arrival_time"]]
+    yield "clicks whose clock is ahead by a minute or less are missing", by_event_time(behind)
+    yield (
+        "clicks that came after their minute was complete are counted: no watermark has gone by event_time",
+        by_event_time(filter(plausible, sent)),
+    )
+    kept = [click for click in believed if click["event_id"] not in edge]
+    yield "the clicks that came up to two minutes late are missing: the watermark does not wait for them", by_event_time(kept)
 
 
 def away(seen, truth):
@@ -52,22 +54,37 @@ def away(seen, truth):
     return ""
 
 
+def one_end(seen, truth):
+    """Whether the first windows are missing, or the last, and all others are right."""
+    if not seen or not truth:
+        return ""
+    if min(seen) > min(truth):
+        sure = min(seen)[0] + 2 * MINUTE  # before that, a part may be missing
+        if all(seen.get(key) == row for key, row in truth.items() if key[0] >= sure):
+            return f"the windows before {min(seen)[0]:%H:%M} are missing: the job does not read the topic from its beginning"
+    newest, last = max(truth)[0], max(seen)[0]
+    if last < newest and all(truth.get(key) == row for key, row in seen.items()):
+        return (
+            f"the windows from {last + MINUTE:%H:%M} to {newest:%H:%M} are missing, those before are right: it waits for too long"
+        )
+    return ""
+
+
 def delay_mistake(seen, sent):
     """A mistake in delays that can be recognised, or nothing."""
-    negative = {key: row for key, row in seen.items() if key[0] < 0}
     for name, table in (
         ("the sign is turned: a delay is arrival_time minus event_time", delays([turned(click) for click in sent])),
         ("negative delays are rounded up, towards 0: -3 s belongs to -10, not to 0", cut(sent)),
         ("only plausible clicks are counted here; the task wants all", delays(filter(plausible, sent))),
-        ("negative delays are missing", {key: row for key, row in delays(sent).items() if key[0] >= 0}),
+        ("negative delays are missing", delays([click for click in sent if bucket(click) >= 0])),
     ):
         if table == seen and table != delays(sent):
             return name
-    if any(key[0] > timedelta(days=30).total_seconds() for key in seen):
+    if any(key[0] > 30 * DAY.total_seconds() for key in seen):
         return "delays of months: up to the time at which the job ran, not up to arrival_time"
     if any(key[0] % 10 for key in seen):
         return "delays that are no multiple of 10 s"
-    return "" if negative or not seen else "negative delays are missing"
+    return ""
 
 
 def turned(click):
@@ -93,9 +110,11 @@ def difference(topic, seen, truth):
     said = ", ".join(f"{len(keys)} rows are {name}" for keys, name in counts if keys)
     key = min([*lacking, *extra, *wrong])
     at = f"{key[0]:%Y-%m-%d %H:%M:%S} UTC" if topic == BY_EVENT else key[0]
-    return f"{said}; {KEYS[topic][0]} {at} has {told(seen.get(key))}, where {told(truth.get(key))} belongs"
+    return f"{said}; {KEYS[topic][0]} {at} has {told(topic, seen.get(key))}, where {told(topic, truth.get(key))} belongs"
 
 
-def told(row):
+def told(topic, row):
     """A row in words."""
-    return "no row" if row is None else f"{row[0]} clicks"
+    if row is None:
+        return "no row"
+    return f"device {row[0]}" if topic == IMPLAUSIBLE else f"{row[0]} clicks"

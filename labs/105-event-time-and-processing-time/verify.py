@@ -1,6 +1,6 @@
-"""Checks of lab 105: one topic counted by three clocks, clicks from the future, and the same topic once more."""
+"""Checks of lab 105: one topic counted by three clocks, with late clicks, clocks that are wrong, a silent collector and a crash."""
 
-import shutil
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from mistakes import COLUMNS, KEYS, delay_mistake, difference, event_mistake
 from prepare import (
     AHEAD,
+    ALL,
     BY_EVENT,
     BY_PROCESSING,
     CLICKS,
@@ -34,22 +35,27 @@ from delab.checks import expect, fail, main
 from delab.checks.event_time import floor, judged
 from delab.checks.kafka import Kafka
 from delab.checks.results import Output, latest
-from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job, batches
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that a row may take (half again as long as the task allows), and a start beside that
+STRAGGLERS = 9
+TRIES = 4  # to kill the job between what it has written and its checkpoint
 
 
 class Clocks:
-    """The clicks of this verification, the learner's job, and what its topics hold since it was started last."""
+    """The clicks of this verification, the learner's job, and what its topics hold."""
 
     def __init__(self, stack, work, seed):
         kafka = Kafka(stack)
         self.stack, self.clicks, self.feed = stack, Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
         self.job = Job(stack, work)
         self.outputs = {topic: Output(kafka, topic) for topic in OUTPUTS}
-        self.before = dict.fromkeys(OUTPUTS, 0)  # messages of an earlier run
-        self.began = self.closed = None  # the job's start by our clock; windows that end here or earlier are complete
+        self.runs = []  # [start, end] of the job by our clock; the end is None while it runs
+        self.closed = None  # windows that end here or earlier are complete
+        self.late, self.edge = set(), set()  # ids of clicks that come too late, and just in time
+        self.moments = []  # our clock at each sending, and how many clicks had been sent before
+        self.twice = 0  # clicks that may have been processed twice: those between a checkpoint and a kill
 
     def close(self):
         """End what the verification has opened."""
@@ -57,143 +63,191 @@ class Clocks:
             output.close()
         self.job.__exit__()
 
-    def begin(self):
-        """From now on it may process something."""
-        self.began = datetime.now(UTC)
+    # The job
 
     def start(self):
         """Start it; what it finds is read before more is sent."""
+        self.runs.append([datetime.now(UTC), None])
         self.job.start()
         self.feed.job = self.job
 
-    def start_anew(self):
-        """Kill it, remove all that it keeps, and start it: it reads the topic once more, from its beginning."""
+    def kill(self):
+        """Kill it; what is sent meanwhile waits for nobody."""
         self.job.kill()
+        self.runs[-1][1] = datetime.now(UTC)
+        self.feed.job = None
         expect(not self.job.running(), expected="the job is dead", seen="it runs on")
-        for folder in (self.job.flink.folder if self.job.flink else Path(self.stack.environment()["CHECKPOINTS"])).iterdir():
-            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-        self.before = {topic: len(output.messages()) for topic, output in self.outputs.items()}
-        self.begin()
-        self.start()
 
-    def send_closing(self, clicks, later=0 * MS):
-        """Send clicks, and one from each collector that is newer: what is two minutes older is complete."""
-        self.feed.send([*clicks, *self.clicks.close(later)])
+    def written(self):
+        """How many messages `delays` holds: each click that the job has had changes a row there."""
+        return len(self.outputs[DELAYS].messages())
+
+    def unfinished(self):
+        """Whether a Spark query has planned a batch that it has not committed; a Flink checkpoint was waited for before."""
+        if self.job.flink:
+            return True
+        folder = Path(self.stack.environment()["CHECKPOINTS"])
+        return any(planned > committed for planned, committed in batches(folder).values())
+
+    # Sending
+
+    def send(self, clicks, **more):
+        """Send clicks as a phase."""
+        self.moments.append((datetime.now(UTC), len(self.feed.sent)))
+        self.feed.send(clicks, **more)
+
+    def send_closing(self, clicks, second, partitions=ALL):
+        """Send clicks, and one from each of these collectors that is newer: what is two minutes older is complete."""
+        self.clicks.wait(second)
+        self.send([*clicks, *self.clicks.newest(partitions)])
         self.closed = self.clicks.now - DELAY
+
+    def settle(self):
+        """See to it that what comes from now on meets the watermark of all that was sent so far.
+
+        A job that writes complete minutes only has shown that it is there. Of one that corrects its rows we see two more batches.
+        """
+        for _ in range(2):
+            self.clicks.now += SECOND
+            self.send(self.clicks.newest())
+            at = (floor(self.clicks.now, MINUTE),)
+            if any(key[0] + MINUTE > self.closed for key in self.rows(BY_EVENT)):
+                count = by_event_time(filter(plausible, self.feed.sent))[at]
+                with suppress(Timeout):
+                    wait.until(lambda: self.rows(BY_EVENT).get(at) == count, seconds=10, what="a probe")  # noqa: B023
 
     # What must be there, and what is
 
-    def believed(self):
-        """The plausible clicks of each phase."""
-        return [list(filter(plausible, phase)) for phase in self.feed.phases]
-
     def truth(self, topic):
-        """What a topic must hold, of the clicks that were sent so far; by_processing_time has only a sum (see `processed`)."""
-        if topic == BY_EVENT:
-            found = judged(self.believed(), size=MINUTE, delay=DELAY, partitions=PARTITIONS)
-            assert not found.late, "a click is late: nothing may be in this lab"
-            return self.complete(by_event_time([click for clicks in found.counted.values() for click in clicks]))
+        """What a topic must hold, of the clicks that were sent so far; by_processing_time has only a sum (see `total`)."""
         if topic == DELAYS:
             return delays(self.feed.sent)
-        return {(click["event_id"],): (click["device_id"],) for click in self.feed.sent if not plausible(click)}
+        if topic == IMPLAUSIBLE:
+            return {(click["event_id"],): (click["device_id"],) for click in self.feed.sent if not plausible(click)}
+        believed = [list(filter(plausible, phase)) for phase in self.feed.phases]
+        found = judged(believed, size=MINUTE, delay=DELAY, partitions=PARTITIONS, idle=(2,))
+        assert {click["event_id"] for click, _ in found.late} == self.late, "other clicks are late than those meant to be"
+        return self.complete(by_event_time([click for clicks in found.counted.values() for click in clicks]))
 
     def complete(self, table):
         """The rows of by_event_time whose windows are complete, and those of the future, which must not be there."""
         return {key: row for key, row in table.items() if key[0] + MINUTE <= self.closed or key[0] > self.clicks.now + 2 * AHEAD}
 
+    def rows(self, topic):
+        """What the topic holds: the last row of each key."""
+        return latest(self.outputs[topic].messages(), COLUMNS[topic], KEYS[topic], topic)
+
     def table(self, topic):
-        """What the topic holds since the last start: the last row of each key."""
-        messages = self.outputs[topic].messages()[self.before[topic] :]
-        found = latest(messages, COLUMNS[topic], KEYS[topic], topic)
-        return self.complete(found) if topic == BY_EVENT else found
-
-    def processed(self):
-        """Whether by_processing_time holds each click once, in windows of the time since the job began."""
-        table = self.table(BY_PROCESSING)
-        return not self.misplaced(table) and sum(row[0] for row in table.values()) == len(self.feed.sent)
-
-    def misplaced(self, table):
-        """Windows that lie outside the job's run, or begin at no full ten seconds."""
-        first, now = floor(self.began, STRETCH), datetime.now(UTC)
-        return sorted(key[0] for key in table if not first <= key[0] <= now or key[0] != floor(key[0], STRETCH))
+        """The same, of by_event_time what can be judged."""
+        return self.complete(self.rows(topic)) if topic == BY_EVENT else self.rows(topic)
 
     # Waiting and judging
 
-    def rounds(self):
-        """Clicks far ahead whose windows show that all before them has been dealt with: twice, the second time in a later batch."""
-        return [(self.ahead, self.reached)] * 2
+    def rounds(self, partitions):
+        """Clicks far ahead whose rows show that all before them has been dealt with: twice, the second time in a later batch."""
+        return [(lambda: self.ahead(partitions), self.reached)] * 2
 
-    def ahead(self):
-        """Two from each collector, so far apart that the second completes the windows of the first."""
+    def ahead(self, partitions):
+        """Two from each of these collectors, so far apart that the second completes the windows of the first."""
+        self.before = self.written()
         self.clicks.now += 10 * MINUTE
-        first = [self.clicks.click(self.clicks.now, place) for place in range(PARTITIONS)]
-        self.mark = self.clicks.now
+        first, self.mark = self.clicks.newest(partitions), self.clicks.now
         self.clicks.now += 10 * MINUTE
-        self.send_closing(first)
+        self.send_closing(first, 30, partitions)
 
     def reached(self):
-        """Whether the first of them are counted by event time, or newer ones are (in a wrong job, windows may be displaced)."""
-        found = latest(self.outputs[BY_EVENT].messages()[self.before[BY_EVENT] :], COLUMNS[BY_EVENT], KEYS[BY_EVENT], BY_EVENT)
-        return any(key[0] >= floor(self.mark, MINUTE) for key in found)
+        """Whether the first of them are counted: by event time (in a wrong job, windows may be displaced) and in delays."""
+        return any(key[0] >= floor(self.mark, MINUTE) for key in self.rows(BY_EVENT)) and self.written() > self.before
 
-    def judge(self, topics, when, *, starting=False):
+    def judge(self, topics, when, *, partitions=ALL, starting=False):
         """The topics come to hold the truth."""
-        truths = {topic: self.truth(topic) for topic in topics}
-        closed, patience = self.closed, START_PATIENCE if starting else PATIENCE
+        if not self.right(topics, SECONDS + START * starting, self.rounds(partitions), START_PATIENCE if starting else PATIENCE):
+            for topic in topics:
+                self.compare(topic, when)
+        if self.job.helped:  # it is right with clicks that are far newer: see it without
+            self.send_closing(self.clicks.some(4, partitions), 40, partitions)
+            self.right(topics, SECONDS)
+        for topic in topics:
+            self.compare(topic, when)
+
+    def right(self, topics, seconds, rounds=(), patience=PATIENCE):
+        """Whether the topics hold the truth, at the latest after so many seconds."""
+        truths, sent = {}, -1
 
         def right():
-            return self.closed == closed and all(self.table(topic) == truth for topic, truth in truths.items())
+            nonlocal truths, sent
+            if sent != len(self.feed.sent):
+                truths, sent = {topic: self.truth(topic) for topic in topics}, len(self.feed.sent)
+            return all(self.table(topic) == truth for topic, truth in truths.items())
 
-        self.job.shows(right, seconds=SECONDS + (START if starting else 0), rounds=self.rounds(), patience=patience)
-        if self.job.helped:
-            self.look_again(topics)
-        for topic in topics:
-            self.compare(topic, self.truth(topic), when)
+        return self.job.shows(right, seconds=seconds, rounds=rounds, patience=patience)
 
-    def look_again(self, topics):
-        """Clicks that are far newer have been sent: the truth about all, without further ones."""
-        self.send_closing(self.clicks.some(4), later=SECOND)
-        truths = {topic: self.truth(topic) for topic in topics}
-        self.job.shows(lambda: all(self.table(topic) == truth for topic, truth in truths.items()), seconds=SECONDS)
-
-    def compare(self, topic, truth, when):
+    def compare(self, topic, when):
         """Fail unless a topic holds the truth; a mistake that can be recognised is named."""
-        seen = self.table(topic)
-        if seen == truth:
-            return
-        messages = self.outputs[topic].messages()[self.before[topic] :]
-        named = (
-            ""
-            if messages
-            else "the topic is empty"
-            if not self.before[topic]
-            else "nothing since the new start: it does not read the topic from its beginning"
-        )
-        if not named and topic == BY_EVENT:
-            named = self.displaced() or event_mistake(seen, truth, self.feed.sent)
-        elif not named and topic == DELAYS:
-            named = delay_mistake(seen, self.feed.sent)
-        said = named or difference(topic, seen, truth)
-        fail(expected=f"{topic} holds {len(truth)} rows {when}", seen=f"{said}{self.job.trouble()}")
+        seen, truth = self.table(topic), self.truth(topic)
+        if seen != truth:
+            said = self.mistake(topic, seen, truth) or difference(topic, seen, truth)
+            fail(expected=f"{topic} holds {len(truth)} rows {when}", seen=f"{said}{self.job.trouble()}")
 
-    def displaced(self):
+    def mistake(self, topic, seen, truth):
+        """A mistake that can be recognised, or nothing."""
+        if not self.outputs[topic].messages():
+            return "the topic is empty"
+        if topic == DELAYS:
+            return delay_mistake(seen, self.feed.sent)
+        if topic == IMPLAUSIBLE:
+            return ""
+        return self.present() or event_mistake(seen, truth, self.feed.sent, self.late, self.edge)
+
+    def present(self):
         """Whether windows are those of the time at which the job ran."""
-        found = latest(self.outputs[BY_EVENT].messages(), COLUMNS[BY_EVENT], KEYS[BY_EVENT], BY_EVENT)
         now = datetime.now(UTC)
-        return next(
-            (f"a window of the time at which the job ran ({key[0]:%Y-%m-%d %H:%M})" for key in found if now - key[0] < DAY), ""
-        )
+        found = [key[0] for key in self.rows(BY_EVENT) if abs(now - key[0]) < DAY]
+        return f"a window of the time at which the job ran ({found[0]:%Y-%m-%d %H:%M}), not of event_time" if found else ""
 
     def judge_processing(self, when):
         """by_processing_time comes to hold each click once, where the clock stood when the job had it."""
-        self.job.shows(self.processed, seconds=SECONDS)
-        table = self.table(BY_PROCESSING)
-        counted, expected = sum(row[0] for row in table.values()), len(self.feed.sent)
-        what = f"{BY_PROCESSING} counts the {expected} clicks {when}, in ten seconds of the clock each"
-        if at := self.misplaced(table):
-            began, now = (f"{time:%Y-%m-%d %H:%M:%S}" for time in (self.began, datetime.now(UTC)))
-            fail(expected=what, seen=f"a window from {at[0]:%Y-%m-%d %H:%M:%S}; the job ran from {began} to {now} UTC")
-        expect(counted == expected, expected=what, seen=f"{counted} clicks in {len(table)} windows{self.job.trouble()}")
+        self.job.shows(lambda: self.total_right() or self.misplaced() or self.too_early(), seconds=SECONDS)
+        table, sent = self.rows(BY_PROCESSING), len(self.feed.sent)
+        expected = f"{BY_PROCESSING} counts the {sent} clicks {when} by ten seconds of the machine's clock"
+        if at := self.misplaced():
+            runs = " and ".join(
+                f"from {begin:%Y-%m-%d %H:%M:%S} to {end or datetime.now(UTC):%H:%M:%S}" for begin, end in self.runs
+            )
+            fail(expected=expected, seen=f"a window from {at[0]:%Y-%m-%d %H:%M:%S}; the job ran {runs} UTC")
+        if early := self.too_early():
+            fail(expected=expected, seen=f"{early}: their clock stands still")
+        total = sum(row[0] for row in table.values())
+        more = f" (and those twice that came since the last checkpoint before the kill: {self.twice} at most)" if self.twice else ""
+        expect(
+            self.total_right(),
+            expected=f"{expected}{more}",
+            seen=f"{total} clicks in {len(table)} windows"
+            f"{': clicks are counted twice' if total > sent else ''}{self.job.trouble()}",
+        )
+
+    def total_right(self):
+        """Whether its windows hold each click once, save those that may be there twice."""
+        return 0 <= sum(row[0] for row in self.rows(BY_PROCESSING).values()) - len(self.feed.sent) <= self.twice
+
+    def too_early(self):
+        """Whether windows hold more clicks than had been sent when they ended, in words."""
+        table = self.rows(BY_PROCESSING)
+        for moment, sent in self.moments:
+            count = sum(row[0] for key, row in table.items() if key[0] + STRETCH <= moment)
+            if count > sent + self.twice:
+                return f"{count} clicks in windows before {moment:%H:%M:%S} UTC, when only {sent} had been sent"
+        return ""
+
+    def misplaced(self):
+        """Its windows that touch no run of the job, or begin at no full ten seconds."""
+        keys = sorted(key[0] for key in self.rows(BY_PROCESSING))
+        return [key for key in keys if key != floor(key, STRETCH) or not any(touches(key, *run) for run in self.runs)]
+
+
+def touches(key, begin, end):
+    """Whether ten seconds from `key` on and a run of the job have a moment in common."""
+    return key + STRETCH > begin and key <= (end or datetime.now(UTC))
 
 
 @pytest.fixture(scope="module")
@@ -204,15 +258,6 @@ def clocks(stack, work, seed):
     made.close()
 
 
-def test_event_time(clocks):
-    """`by_event_time` has a row for each minute, also of clicks that waited in the topic when the job began."""
-    clocks.begin()
-    clocks.feed.send(narrow(clocks.clicks.some(0.5)))
-    clocks.start()
-    clocks.send_closing(clocks.clicks.some(6), later=7 * SECOND)
-    clocks.judge([BY_EVENT], "of complete minutes", starting=True)
-
-
 def narrow(clicks):
     """They lie within the delay, so that nothing among what a job finds at its start can be late for any engine."""
     times = [click["event_time"] for click in clicks]
@@ -220,11 +265,23 @@ def narrow(clicks):
     return clicks
 
 
+def test_event_time(clocks):
+    """`by_event_time` has a row for each complete minute, also of clicks that waited in the topic when the job began."""
+    clocks.send(narrow(clocks.clicks.some(0.5)), ago=HOUR)
+    clocks.start()
+    clocks.send_closing(clocks.clicks.some(6), 7)
+    clocks.judge([BY_EVENT], "of complete minutes", starting=True)
+
+
 def test_processing_time(clocks, evidence):
     """`by_processing_time` has the same clicks where the clock stood when the job had them."""
     clocks.judge_processing("sent so far")
-    count, seen = len(clocks.table(BY_EVENT)), clocks.table(BY_PROCESSING)
-    evidence.note(f"the same clicks fill {count} minutes of event time, and {len(seen)} times ten seconds of processing time")
+    over = max(key[0] for key in clocks.rows(BY_PROCESSING)) + STRETCH
+    wait.until(lambda: datetime.now(UTC) >= over, seconds=2 * STRETCH.seconds, what="the end of a window of processing time")
+    clocks.send_closing(clocks.clicks.some(1), 17)
+    clocks.judge_processing("sent so far")
+    count, seen = len(clocks.table(BY_EVENT)), len(clocks.rows(BY_PROCESSING))
+    evidence.note(f"the same clicks fill {count} minutes of event time, and {seen} times ten seconds of processing time")
 
 
 def test_delays(clocks, evidence):
@@ -234,35 +291,108 @@ def test_delays(clocks, evidence):
     evidence.plot("Clicks by delay", "seconds, from", "clicks", {"clicks": points})
 
 
+def test_late_clicks(clocks, evidence):
+    """A click two minutes behind counts in `by_event_time`; one whose minute is complete does not, but does everywhere else."""
+    clicks = clocks.clicks
+    clocks.send_closing(clicks.some(4), 57)
+    clocks.judge([BY_EVENT], "while the job runs")
+    clocks.settle()  # it is second 59: the minute two minutes ago is complete in a second
+    end = clicks.now + SECOND - DELAY
+    just = [clicks.click(end - (number + 1) * 100 * MS, number % PARTITIONS) for number in range(STRAGGLERS)]
+    assert all(clicks.now - DELAY <= click["event_time"] < end for click in just)
+    clocks.edge = {click["event_id"] for click in just}
+    clocks.send(just)
+    clocks.send_closing(clicks.some(2), 20)
+    clocks.judge([BY_EVENT], "with clicks that came up to two minutes late")
+    clocks.settle()
+    begin = floor(clocks.closed, MINUTE)  # of the oldest minute that is not complete
+    behind = [MS, 31 * SECOND, MINUTE, 5 * MINUTE, HOUR]
+    late = [clicks.click(begin - by, number % PARTITIONS) for number, by in enumerate(behind)]
+    clocks.late = {click["event_id"] for click in late}
+    clocks.send([*late, *[clicks.click(begin + SECOND * place, place) for place in ALL]])
+    clocks.send_closing(clicks.some(2), 31)
+    clocks.judge([BY_EVENT, DELAYS], "with clicks that came after their minute was complete")
+    clocks.judge_processing("sent so far, late ones as well")
+    evidence.note(f"{len(late)} clicks came too late: in delays and by_processing_time, not in by_event_time")
+
+
 def test_the_future(clocks, evidence):
     """Clicks from the future go to `implausible`, and do not make late what comes after them."""
-    now = clocks.clicks.now
-    ahead = [DAY, HOUR, 365 * DAY, AHEAD + SECOND, AHEAD + 20 * SECOND]
-    future = [clocks.clicks.future(by, number % PARTITIONS) for number, by in enumerate(ahead)]
-    edge = [clocks.clicks.future(AHEAD, place) for place in range(PARTITIONS)]
-    assert not any(map(plausible, future)) and all(map(plausible, edge))
-    clocks.feed.send([*future, *[clocks.clicks.future(2 * HOUR, place) for place in range(PARTITIONS)]])
-    with suppress(Timeout):
-        wait.until(lambda: clocks.table(IMPLAUSIBLE) == clocks.truth(IMPLAUSIBLE), seconds=SECONDS, what="implausible clicks")
-    clocks.feed.send([*edge, *clocks.clicks.some(2)])  # a batch with the watermark that the ones above may have left
-    with suppress(Timeout):
-        wait.until(lambda: clocks.table(DELAYS) == clocks.truth(DELAYS), seconds=SECONDS, what="those behind them")
-    clocks.send_closing(clocks.clicks.some(3), later=9 * SECOND)
-    clocks.judge([IMPLAUSIBLE, BY_EVENT, DELAYS], f"after clicks from the future have come at {now:%H:%M}")
+    clicks = clocks.clicks
+    clocks.send_closing(clicks.some(2), 2)
+    clocks.judge([BY_EVENT], "before clicks from the future come")
+    now = clicks.now
+    ahead = [DAY, HOUR, 365 * DAY, AHEAD + MS, AHEAD + SECOND, AHEAD + 20 * SECOND, *[2 * HOUR] * PARTITIONS]
+    future = [clicks.future(by, number % PARTITIONS) for number, by in enumerate(ahead)]
+    assert not any(map(plausible, future))
+    clocks.send(future)
+    clocks.judge([IMPLAUSIBLE, DELAYS], f"after clicks from the future have come at {now:%H:%M:%S}")
+    for _ in range(2):  # batches with the watermark that those may have left
+        clocks.clicks.now += SECOND
+        clocks.send(clicks.newest())
+        clocks.right([DELAYS], SECONDS)
+    clocks.send([clicks.click(clicks.now - DELAY + number * 5 * SECOND, number % PARTITIONS) for number in range(1, 9)])
+    edge = [clicks.future(AHEAD, place) for place in ALL]
+    assert all(map(plausible, edge))
+    clocks.send(edge)
+    clocks.send_closing(clicks.some(3), 9)
+    clocks.judge([BY_EVENT, IMPLAUSIBLE, DELAYS], f"after clicks from the future have come at {now:%H:%M:%S}")
     clocks.judge_processing("sent so far, those from the future as well")
-    counted, apart = len([click for click in clocks.feed.sent if plausible(click)]), len(clocks.truth(IMPLAUSIBLE))
-    evidence.note(f"{counted} plausible + {apart} implausible = {len(clocks.feed.sent)} sent")
+    believed, apart = len(list(filter(plausible, clocks.feed.sent))), len(clocks.truth(IMPLAUSIBLE))
+    evidence.note(f"{believed} plausible + {apart} implausible = {len(clocks.feed.sent)} sent")
 
 
-def test_replay(clocks, evidence):
-    """Started without anything that it kept, the job gives the same minutes of event time, and others of processing time."""
-    first = clocks.table(BY_PROCESSING)
-    clocks.start_anew()
-    clocks.judge([BY_EVENT, DELAYS, IMPLAUSIBLE], "when the topic is read once more", starting=True)
-    clocks.judge_processing("when the topic is read once more")
-    again = clocks.table(BY_PROCESSING)
-    evidence.note(f"event time: the same {len(clocks.truth(BY_EVENT))} rows in both runs")
-    evidence.note(f"processing time: {len(first)} rows in the first run, {len(again)} in the second")
+def test_silent_collector(clocks, evidence):
+    """While one collector is silent, minutes are complete without it; when it is back, its clicks count."""
+    clicks, others = clocks.clicks, (0, 1)
+    clocks.send_closing(clicks.some(4, others), 13, others)
+    clocks.judge([BY_EVENT], "while collector 2 sends nothing", partitions=others)
+    clocks.send([clicks.click(clicks.now - number * 13 * SECOND, 2) for number in (1, 4, 7)])
+    clocks.send_closing(clicks.some(3), 15)
+    clocks.judge([BY_EVENT, DELAYS], "when collector 2 is back")
+    evidence.note("partition 2 was silent for four minutes of event time; nothing waited for it")
+
+
+def test_survives_a_kill(clocks, evidence):
+    """Killed between output and checkpoint and started again, the job goes on: no click is lost, and none counts twice."""
+    clocks.send_closing(clocks.clicks.some(3), 11)
+    clocks.judge([BY_EVENT, DELAYS], "before the job is killed")
+    clocks.judge_processing("sent before the job is killed")
+    clocks.job.wait_checkpoint()
+    again, sure = kill_half_done(clocks)
+    waiting = clocks.clicks.some(0.2)
+    clocks.send(waiting)
+    narrow([*again, *waiting])  # what it reads at its start
+    clocks.start()
+    clocks.send_closing(clocks.clicks.some(3), 23)
+    clocks.judge([BY_EVENT, DELAYS, IMPLAUSIBLE], "after the job was killed and started again", starting=True)
+    clocks.judge_processing("sent before and after the kill")
+    evidence.note(f"killed after {len(again)} clicks were read{', their results written and no checkpoint made since' * sure}")
+    (_, end), (begin, _) = clocks.runs
+    evidence.note(f"event time has no gap; processing time has one, from {end:%H:%M:%S} to {begin:%H:%M:%S} at least")
+
+
+def kill_half_done(clocks):
+    """Send clicks until the job has written what is in no checkpoint, and kill it; those clicks, and whether that was so."""
+    again, half = [], False
+    for _ in range(TRIES):
+        before = clocks.written()
+        some = clocks.clicks.some(0.1)
+        again += some
+        clocks.send(some)
+        deadline = time.monotonic() + 10 * wait.scale()
+        while clocks.written() == before and time.monotonic() < deadline and clocks.job.running():
+            pass  # reading a topic to its end takes its time
+        if clocks.job.flink:
+            half = clocks.written() > before
+            break
+        clocks.job.pause()
+        if half := clocks.written() > before and clocks.unfinished():
+            break
+        clocks.job.resume()
+    clocks.twice = len(again)
+    clocks.kill()
+    return again, half
 
 
 if __name__ == "__main__":

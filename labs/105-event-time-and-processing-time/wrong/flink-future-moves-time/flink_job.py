@@ -39,6 +39,7 @@ def main():
     """One job with four sinks."""
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     tables.get_config().set("execution.checkpointing.interval", "2 s")
+    tables.get_config().set("table.exec.source.idle-timeout", "5 s")
     for statement in TABLES:
         tables.execute_sql(statement)
     job = tables.create_statement_set()

@@ -14,7 +14,8 @@ TABLES = (
       event_id BIGINT, device_id BIGINT, event_time TIMESTAMP_LTZ(3), arrival_time TIMESTAMP_LTZ(3),
       WATERMARK FOR event_time AS CASE WHEN {PLAUSIBLE} THEN event_time - INTERVAL '2' MINUTE END
     ) WITH ({KAFKA}, 'topic' = 'clicks', 'scan.startup.mode' = 'group-offsets',
-      'properties.group.id' = 'three-clocks', 'properties.auto.offset.reset' = 'earliest')""",
+      'properties.group.id' = 'three-clocks', 'properties.auto.offset.reset' = 'earliest',
+      'properties.enable.auto.commit' = 'true', 'properties.auto.commit.interval.ms' = '200')""",
     f"CREATE TABLE by_event_time (window_start TIMESTAMP(3), click_count BIGINT) WITH ({KAFKA}, 'topic' = 'by_event_time')",
     f"""CREATE TABLE by_processing_time (window_start TIMESTAMP_LTZ(3), click_count BIGINT,
       PRIMARY KEY (window_start) NOT ENFORCED) WITH ({UPSERT}, 'topic' = 'by_processing_time')""",
@@ -39,7 +40,7 @@ QUERIES = (
 def main():
     """One job with four sinks. A click from the future has no watermark, so that it does not move time on."""
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    tables.get_config().set("execution.checkpointing.interval", "2 s")
+    tables.get_config().set("table.exec.source.idle-timeout", "5 s")
     for statement in TABLES:
         tables.execute_sql(statement)
     job = tables.create_statement_set()
