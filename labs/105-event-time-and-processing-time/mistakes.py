@@ -55,15 +55,14 @@ def away(seen, truth):
 
 
 def one_end(seen, truth):
-    """Whether the first windows are missing, or the last, and all others are right."""
-    if not seen or not truth:
+    """Whether the first windows are missing or hold too little, or the last are missing, and all others are right."""
+    wrong = sorted(key[0] for key in truth if seen.get(key) != truth[key])
+    if not wrong or not seen or not only_less(seen, truth):
         return ""
-    if min(seen) > min(truth):
-        sure = min(seen)[0] + 2 * MINUTE  # before that, a part may be missing
-        if all(seen.get(key) == row for key, row in truth.items() if key[0] >= sure):
-            return f"the windows before {min(seen)[0]:%H:%M} are missing: the job does not read the topic from its beginning"
-    newest, last = max(truth)[0], max(seen)[0]
-    if last < newest and all(truth.get(key) == row for key, row in seen.items()):
+    oldest, newest, last = min(truth)[0], max(truth)[0], max(seen)[0]
+    if wrong[0] == oldest and wrong[-1] < newest:
+        return f"clicks up to {wrong[-1]:%H:%M} are missing, later ones are there: it does not read the topic from its beginning"
+    if wrong[0] > last:
         return (
             f"the windows from {last + MINUTE:%H:%M} to {newest:%H:%M} are missing, those before are right: it waits for too long"
         )
