@@ -1,6 +1,20 @@
 """What the topics hold, and what is wrong with it: mistakes that can be recognised are named."""
 
-from prepare import BY_EVENT, BY_PROCESSING, DAY, DELAYS, HOUR, IMPLAUSIBLE, MINUTE, MS, bucket, by_event_time, delays, plausible
+from prepare import (
+    ALL,
+    BY_EVENT,
+    BY_PROCESSING,
+    DAY,
+    DELAYS,
+    HOUR,
+    IMPLAUSIBLE,
+    MINUTE,
+    MS,
+    bucket,
+    by_event_time,
+    delays,
+    plausible,
+)
 
 from delab.checks.results import instant, whole
 
@@ -41,6 +55,9 @@ def readings(sent, in_time, believed, edge):
         "clicks that came after their minute was complete are counted: no watermark has gone by event_time",
         by_event_time(filter(plausible, sent)),
     )
+    for place in ALL:
+        rest = [click for click in believed if click["partition"] != place]
+        yield f"the clicks of partition {place} are missing", by_event_time(rest)
     kept = [click for click in believed if click["event_id"] not in edge]
     yield "the clicks that came up to two minutes late are missing: the watermark does not wait for them", by_event_time(kept)
 
