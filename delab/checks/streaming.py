@@ -71,25 +71,29 @@ class Feed:
         """All events so far, in order."""
         return [event for phase in self.phases for event in phase]
 
-    def send(self, events: Iterable[Event]) -> None:
-        """Send a phase, in portions of which each is acknowledged before the next (see delab.checks.event_time)."""
+    def send(self, events: Iterable[Event], *, ago: timedelta = timedelta(0)) -> None:
+        """Send a phase, in portions of which each is acknowledged before the next (see delab.checks.event_time).
+
+        `ago`: the messages' timestamps say that they were written so long before they are.
+        """
         phase = list(events)
-        self.kafka.send_in_turn(self.topic, self.turns(phase))
+        self.kafka.send_in_turn(self.topic, self.turns(phase, ago))
         self.phases.append(phase)
 
-    def turns(self, phase: Iterable[Event]) -> Iterator[list[Record]]:
+    def turns(self, phase: Iterable[Event], ago: timedelta) -> Iterator[list[Record]]:
         """The portions as messages, each when it is its turn."""
         for portion in portions(phase, self.delay):
             if self.job:
                 self.job.wait_read(self.topic, self.ends)
             self.ends.update(event.get("partition", 0) for event in portion)
-            yield [message(event) for event in portion]
+            yield [message(event, ago) for event in portion]
 
 
-def message(event: Event) -> Record:
-    """An event as a message. Its timestamp is the moment of sending: a topic's retention would delete one of last year's."""
+def message(event: Event, ago: timedelta = timedelta(0)) -> Record:
+    """An event as a message. Its timestamp is the moment of sending (or `ago`): retention would delete one of last year's."""
+    at = round((time.time() - ago.total_seconds()) * 1000) if ago else 0
     value = json.dumps({name: plain(value) for name, value in event.items() if name != "partition"}).encode()
-    return Record(value, partition=event.get("partition", 0))
+    return Record(value, at=at, partition=event.get("partition", 0))
 
 
 def plain(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """The kit for streaming jobs: a job's life, waiting for its results, and tables made of topics."""
 
 import json
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def test_events_are_sent_without_their_partition() -> None:
     at = datetime(2026, 3, 5, 12, 0, 0, 250_000, tzinfo=UTC)
     made = message({"event_time": at, "arrival_time": at, "amount": Decimal("1.50"), "partition": 2})
     assert (made.partition, made.at) == (2, 0)  # sent now: retention goes by the timestamp
+    assert abs(message({}, ago=timedelta(hours=1)).at / 1000 + 3600 - time.time()) < 60
     assert json.loads(made.value or b"") == {
         "event_time": "2026-03-05T12:00:00.250Z",
         "arrival_time": "2026-03-05T12:00:00.250Z",
