@@ -159,9 +159,14 @@ def spark_progress(text: str) -> tuple[int | None, Offsets]:
     found: dict[str, dict[int, int]] = {}
     for line in lines:
         for topic, offsets in line.items():
-            if isinstance(offsets, dict) and offsets and all(place.isdigit() for place in offsets):
-                found[topic] = {int(place): int(offset) for place, offset in offsets.items()}
+            if isinstance(offsets, dict) and offsets and all(map(is_offset, offsets.items())):
+                found[topic] = {int(place): offset for place, offset in offsets.items()}
     return watermark or None, found
+
+
+def is_offset(told: tuple[str, Any]) -> bool:
+    """Whether it is a partition and an offset: the folder is the learner's, who may keep other things there."""
+    return told[0].isdecimal() and isinstance(told[1], int)
 
 
 def topic_rows(history: History) -> list[tuple[str, ...]]:

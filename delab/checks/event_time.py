@@ -50,6 +50,14 @@ def windowed(events: Iterable[Event], size: timedelta, slide: timedelta | None =
     return dict(sorted(found.items()))
 
 
+def shifts(size: timedelta) -> Iterator[tuple[timedelta, str]]:
+    """By how much people displace windows of a size, and how: by their length, or by a time zone."""
+    yield size, "too late: window_start holds the end"
+    for quarter in range(-56, 57):
+        if quarter:
+            yield quarter * timedelta(minutes=15), "away: a time zone was put on, or left out"
+
+
 def newest(events: Iterable[Event], time: str = "event_time") -> datetime:
     """The newest time among these; datetime.min if there are none."""
     return max((event[time] for event in events), default=NEVER)

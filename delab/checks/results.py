@@ -104,6 +104,13 @@ def instant(value: Any) -> Instant:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
+def text(value: Any) -> str:
+    """a text"""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
 def whole(value: Any) -> int:
     """a whole number"""
     if isinstance(value, bool) or value is None or int(value) != float(value):

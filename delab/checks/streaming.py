@@ -42,6 +42,7 @@ from delab.checks.kafka import Kafka, Record
 from delab.checks.program import Program, tail
 from delab.checks.work import Work
 from delab.errors import Timeout
+from delab.frames import spark_progress
 from delab.runtime import Stack
 
 FILES = "spark_job.py|flink_job.py"
@@ -349,21 +350,7 @@ def uncommit(folder: Path) -> None:
 def committed_to(query: Path, batch: int, topic: str) -> dict[str, int] | None:
     """The offsets behind a batch of a Spark query, by partition; empty if it reads another topic, None without a batch."""
     try:
-        lines = (query / "offsets" / str(batch)).read_text().splitlines()
+        _, found = spark_progress((query / "offsets" / str(batch)).read_text())
     except (OSError, ValueError):
         return None
-    told = [one.get(topic) for line in lines if isinstance(one := parsed(line), dict)]
-    return next((ends for ends in told if isinstance(ends, dict) and all(map(is_offset, ends.items()))), {})
-
-
-def is_offset(told: tuple[str, Any]) -> bool:
-    """Whether it is a partition and an offset: the folder is the learner's, who may keep other things there."""
-    return told[0].isdecimal() and isinstance(told[1], int)
-
-
-def parsed(line: str) -> Any:
-    """A line of JSON; None if it is none."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+    return {str(place): end for place, end in found.get(topic, {}).items()}

@@ -152,7 +152,11 @@ class Service(Base, frozen=True, kw_only=True):
         """The ports may have changed."""
         self.configure(place)
         if not place.contained:  # an archive is for one Java, and the image has another
-            archived()
+            self.archive()
+
+    def archive(self) -> None:
+        """See that there is an archive of parsed classes."""
+        archived()
 
     def java(self, place: Place) -> list[str]:
         """Java with the class path, the heap and where its log goes."""

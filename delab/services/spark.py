@@ -77,7 +77,11 @@ class Service(Base, frozen=True, kw_only=True):
         files.make_folder(place.data / "local")
         files.write_atomic(place.folder / "log4j2.properties", LOGGING.encode(), 0o644)
         if not place.contained:  # an archive is for one Java, and the image has another
-            archived()
+            self.archive()
+
+    def archive(self) -> None:
+        """See that there is an archive of parsed classes."""
+        archived()
 
     def properties(self, place: Place) -> dict[str, str]:
         """Spark's configuration: all of it is on the command line, so nothing has to follow when a port moves."""

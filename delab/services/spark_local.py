@@ -27,9 +27,13 @@ class Service(Base, frozen=True, kw_only=True):
     as_person: ClassVar[bool] = True
     embedded: ClassVar[bool] = True
 
+    def archive(self) -> None:
+        """See that there is an archive of parsed classes; it serves the server too."""
+        archived()
+
     def variables(self, place: Place) -> dict[str, str]:
         """JAVA_HOME, and Spark's settings as pyspark reads them: `local[2]`, an event log in SPARK_EVENTS, loopback only."""
-        archived()
+        self.archive()
         left = {key: value for key, value in SETTINGS.items() if not key.startswith("spark.connect")}
         settings = {**left, "spark.driver.memory": f"{self.heap}m", "spark.eventLog.dir": (place.folder / EVENTS).as_uri()}
         settings |= self.settings

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from prepare import ACTIVITY, MINUTE, MS, SIZE, STEP, VIEWS, activity, views
 
-from delab.checks.event_time import windowed
+from delab.checks.event_time import shifts, windowed
 from delab.checks.results import instant, money, whole
 
 COLUMNS = {
@@ -52,7 +52,7 @@ def displaced(topic, table, truth):
         return f"windows of the time at which the job ran ({newest:%Y-%m-%d %H:%M}), not of event_time"
     if {key: row for key, row in table.items() if key in truth} == truth:
         return ""
-    for moved, name in shifts(topic):
+    for moved, name in shifts(LENGTH[topic]):
         there = {(key[0] + moved, *key[1:]) for key in truth}
         if len(there & set(table)) > len(there) * 0.8 and not ({*truth} <= {*table}):
             rows = {(key[0] - moved, *key[1:]): row[1:] for key, row in table.items()}
@@ -60,14 +60,6 @@ def displaced(topic, table, truth):
             if same > len(truth) * 0.8:
                 return f"all windows are {moved} {name}; the first begins at {oldest:%H:%M}"
     return ""
-
-
-def shifts(topic):
-    """Displacements that people make, with their names."""
-    yield LENGTH[topic], "too late: window_start holds the end"
-    for quarter in range(-56, 57):
-        if quarter:
-            yield quarter * 15 * MINUTE, "away: a time zone was put on, or left out"
 
 
 def mistakes(topic, sent):

@@ -11,7 +11,7 @@ from prepare import LEDGER, REJECTED, Payments, Provider
 from delab import wait
 from delab.checks import fail, main
 from delab.checks.kafka import Kafka
-from delab.checks.results import Output, rows, whole
+from delab.checks.results import Output, rows, text, whole
 from delab.checks.streaming import PATIENCE, START_PATIENCE, Job, uncommit
 from delab.errors import Timeout
 
@@ -23,13 +23,6 @@ DEAD = 10  # seconds for which a job stays dead whose transaction a restart must
 SOME, TEXTS, MANY = 60, 2, 10_000  # payments and texts that meet a fault; payments that take a second or so to write
 WAITED = 200  # payments that the job finds when it starts
 LOOKS = 30  # at the ledger's end, one after the other without a pause
-
-
-def text(value):
-    """a text"""
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
 
 
 COLUMNS = {"payment_id": text, "account": text, "cents": whole}

@@ -2,18 +2,10 @@
 
 from datetime import UTC, datetime
 
-from prepare import BALANCES, MINUTE, SIZE, SPENDING, balances, spending
+from prepare import BALANCES, SIZE, SPENDING, balances, spending
 
-from delab.checks.event_time import floor, windowed
-from delab.checks.results import instant, money, whole
-
-
-def text(value):
-    """a text"""
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
+from delab.checks.event_time import floor, shifts, windowed
+from delab.checks.results import instant, money, text, whole
 
 COLUMNS = {
     BALANCES: {"account": text, "payments": whole, "cents": whole, "last_seen": instant},
@@ -62,7 +54,7 @@ def displaced(seen, truth, found):
     for start, _ in sorted(found):
         if start != floor(start, SIZE):
             return f"a window that begins at {start:%H:%M:%S}; they begin at :00, :05, :10, …"
-    for moved, name in shifts():
+    for moved, name in shifts(SIZE):
         there = {key: found.get((key[0] + moved, key[1])) for key in truth}
         if sum(there[key] == row for key, row in truth.items()) > len(truth) * 0.8:
             return f"all windows are {moved} {name}"
@@ -70,14 +62,6 @@ def displaced(seen, truth, found):
     if seen and seen == {key: row for key, row in truth.items() if key[0] <= last}:
         return f"all windows that end after {last + SIZE:%H:%M} are missing, those before are right: it waits for too long"
     return ""
-
-
-def shifts():
-    """Displacements that people make, with their names."""
-    yield SIZE, "too late: window_start holds the end"
-    for quarter in range(-56, 57):
-        if quarter:
-            yield quarter * 15 * MINUTE, "away: a time zone was put on, or left out"
 
 
 def difference(topic, seen, truth):
