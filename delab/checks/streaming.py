@@ -321,11 +321,11 @@ def wait_until_passed(seconds: float) -> Callable[[], bool]:
 def batches(folder: Path) -> dict[str, tuple[int, int]]:
     """Of each Spark checkpoint below a folder: the last batch that was planned, and the last that was committed (-1: none).
 
-    Planned and not committed is a batch that a restart does again.
+    Planned and not committed is a batch that a restart does again. A folder of the learner's own that is called `offsets` has no
+    `metadata` beside it, which Spark writes first.
     """
-    return {
-        str(log.parent.relative_to(folder)): (last(log), last(log.parent / "commits")) for log in sorted(folder.rglob("offsets"))
-    }
+    found = [log.parent for log in sorted(folder.rglob("offsets")) if (log.parent / "metadata").is_file()]
+    return {str(query.relative_to(folder)): (last(query / "offsets"), last(query / "commits")) for query in found}
 
 
 def committed(folder: Path, topic: str) -> dict[str, dict[int, int]]:

@@ -1,7 +1,11 @@
 """What topics and tables hold, and what is wrong with it: mistakes that can be recognised are named."""
 
 import json
+from collections import Counter
 from contextlib import suppress
+from datetime import datetime
+
+from prepare import FIELDS
 
 from delab.checks.results import instant, text, whole
 
@@ -17,13 +21,31 @@ def says_deleted(value):
     return False
 
 
+def other_kind(found):
+    """A value of PostgreSQL's table that is of another kind than its column was, in words; empty if there is none."""
+    kinds = (int, int, str, str, datetime)
+    for row in found:
+        for name, value, kind in zip(FIELDS, row, kinds, strict=True):
+            if not isinstance(value, kind) or (kind is datetime and value.tzinfo is None):
+                known = {datetime: "a timestamp without a time zone", type(None): "NULL"}
+                return f"{name} is {known.get(type(value), type(value).__name__)} ({value!r}): has the table been made anew?"
+    return ""
+
+
+def repeated(found):
+    """A customer who has two rows, in words; empty if there is none."""
+    twice = [key for key, count in Counter(row[0] for row in found).items() if count > 1]
+    return f"customer {twice[0]} has several rows" if twice else ""
+
+
 def difference(seen, truth, now):
     """What is wrong with a table of customers; a mistake that can be recognised is named."""
     if not seen:
         return "it is empty"
     for key in sorted(truth.keys() & seen.keys()):
         if seen[key][0] < truth[key][0]:
-            return f"customer {key[0]} has version {seen[key][0]}, though version {truth[key][0]} has come"
+            clock = " (by a server whose clock is behind: the number decides)" * (truth[key][-1] < seen[key][-1])
+            return f"customer {key[0]} has version {seen[key][0]}, though version {truth[key][0]} has come{clock}"
         if seen[key] != truth[key]:
             return f"customer {key[0]} is {plain(seen[key])}, where {plain(truth[key])} belongs"
     for key in sorted(seen.keys() - truth.keys()):
@@ -55,6 +77,8 @@ def counted_wrong(seen, truth, written):
     over = [key for key in seen if seen[key][0] > truth.get(key, (0,))[0]]
     if over and all(seen.get(key, (0,))[0] >= row[0] for key, row in truth.items()):
         return f"{words(seen)}: too many in {over[0][0]}; who moves leaves the old segment (a retraction) and enters the new one"
+    if under := [key for key in sorted(truth) if written and seen.get(key, (0,))[0] < truth[key][0]]:
+        return f"{words(seen)}: too few in {under[0][0]}; does it know, after the kill, the rows that it had read before?"
     return words(seen)
 
 

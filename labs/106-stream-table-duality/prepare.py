@@ -13,6 +13,7 @@ from delab.services.postgres import connect
 VERSIONS, CUSTOMERS, SEGMENTS = "customer_versions", "customers", "segments"
 PARTITIONS = 3  # of customer_versions: versions of one customer go to any of them
 SEGMENT_NAMES = ("gold", "silver", "bronze", "trade", "press", "school", "club", "staff", "export", "trial")
+SLOW = timedelta(days=9)  # longer than all that a shop does
 EACH = 5  # segments of a shop
 NAMES = ("Ada", "Boris", "Chloé", "Dmitri", "Elif", "Femi", "Grace", "Hana", "Iker", "Jun", "Lars", "Mira")
 FIELDS = ("customer_id", "version", "name", "segment", "changed_at")  # of a row of `customers`
@@ -37,8 +38,11 @@ class Shop:
         """The customers that there are (in a segment), by number."""
         return [key for key, one in self.newest.items() if not one["deleted"] and segment in (None, one["segment"])]
 
-    def change(self, customer=None, *, segment=None, deleted=False):
-        """The next version of a customer: a new one without a number, in another segment unless one is named, or its end."""
+    def change(self, customer=None, *, segment=None, deleted=False, behind=timedelta(0)):
+        """The next version of a customer: a new one without a number, in another segment unless one is named, or its end.
+
+        `behind`: so much is the clock of the server slow that says when.
+        """
         self.now += timedelta(seconds=self.chance.randrange(1, 600))
         customer = customer or len(self.newest) + 1
         before = self.newest.get(customer, {"version": 0, "segment": None, "name": None})
@@ -46,7 +50,7 @@ class Shop:
         self.newest[customer] = {
             "customer_id": customer,
             "version": before["version"] + 1,
-            "changed_at": self.now,
+            "changed_at": self.now - behind,
             "name": None if deleted else before["name"] or f"{self.chance.choice(NAMES)} {self.chance.randrange(100, 1000)}",
             "segment": None if deleted else segment or self.chance.choice(others),
             "deleted": deleted,
@@ -60,6 +64,12 @@ class Shop:
     def changes(self, count):
         """Changes of customers that there are."""
         return [self.change(self.chance.choice(self.living())) for _ in range(count)]
+
+    def slow_clock(self, count):
+        """Changes of some customers, and the ends of two others, by a server whose clock is days behind."""
+        first, second, *some = self.chance.sample(self.living(), count + 2)
+        ends = [self.change(key, deleted=True, behind=SLOW) for key in (first, second)]
+        return [*ends, *(self.change(key, behind=SLOW) for key in some)]
 
     def desert(self, segment):
         """All leave a segment, by way of another one; the first of them for good. Further customers move, and none into it."""
@@ -123,7 +133,7 @@ def prepare(stack, seed):
     kafka.create(VERSIONS, partitions=PARTITIONS, configs={"retention.ms": "-1"})
     if seed == LIVE_SEED:
         shop = Shop(seed)
-        events = [*shop.arrive(40), *shop.changes(200), *shop.end(6)]
+        events = [*shop.arrive(40), *shop.changes(200), *shop.end(6), *shop.slow_clock(4)]
         twice = [*events, *shop.chance.sample(events, 20)]
         shop.chance.shuffle(twice)
         kafka.send(VERSIONS, version_records(twice, shop.chance))

@@ -5,9 +5,10 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from mistakes import COUNTED, ROW, counted_wrong, difference, says_deleted, words
+from mistakes import COUNTED, ROW, counted_wrong, difference, other_kind, repeated, says_deleted, words
 from prepare import (
     CUSTOMERS,
+    FIELDS,
     SEGMENTS,
     VERSIONS,
     Shop,
@@ -32,7 +33,15 @@ CLEAN = 30  # seconds that compaction may take: the cleaner of this stack looks 
 SHOWS, START = 45, 45  # seconds that the derived table may take (half again as long as the task allows), and a start beside that
 RUN = {"seconds": 60}
 HOUR_MS = 3_600_000
-CLEANING = ("segment.ms", "max.compaction.lag.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "delete.retention.ms")
+STAMP = "message.timestamp.type"
+CLEANING = (
+    "segment.ms",
+    "max.compaction.lag.ms",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "delete.retention.ms",
+    STAMP,
+)
 AT_ONCE = {"segment.ms": "1", "max.compaction.lag.ms": "1", "min.compaction.lag.ms": "0", "min.cleanable.dirty.ratio": "0"}
 
 
@@ -89,7 +98,9 @@ class Duality:
 
     def table(self):
         """What PostgreSQL's table `customers` holds."""
-        found = self.warehouse.rows("SELECT customer_id, version, name, segment, changed_at FROM customers")
+        found = self.warehouse.rows(f"SELECT {', '.join(FIELDS)} FROM customers ORDER BY 1")
+        if said := other_kind(found) or repeated(found):
+            fail(expected="the table customers as it came, with its five columns, and a row for each customer", seen=said)
         return {(row[0],): tuple(row[1:]) for row in found}
 
     def judge(self, place, seen, when):
@@ -125,6 +136,8 @@ class Duality:
         """The settings that decide when the cleaner takes up a log."""
         told = self.settings(CUSTOMERS)
         said = ", ".join(f"{name}={told[name]}" for name in CLEANING[:4])
+        if told[STAMP] != "CreateTime":
+            return f"{STAMP}={told[STAMP]}: then a message's timestamp says when it was written to the topic, not how old it is"
         if int(told["min.compaction.lag.ms"]) > HOUR_MS:
             return f"{said}: what is younger than min.compaction.lag.ms is left alone"
         if min(int(told["segment.ms"]), int(told["max.compaction.lag.ms"])) > HOUR_MS:
@@ -215,7 +228,7 @@ def unlike(told):
 def test_versions_out_of_order(duality, evidence):
     """`changelog.py` writes to `customers` what customer_versions says: the highest version, however late an older one comes."""
     shop = duality.shop
-    events = [*duality.events, *shop.arrive(5), *shop.changes(60), *shop.end(4)]
+    events = [*duality.events, *shop.arrive(5), *shop.changes(60), *shop.end(4), *shop.slow_clock(5)]
     late = withheld(events, shop)
     held = {(one["customer_id"], one["version"]) for one in late}
     rest = [one for one in events if (one["customer_id"], one["version"]) not in held]

@@ -16,7 +16,7 @@ SIZE, STEP = 5 * MINUTE, MINUTE  # of the sliding windows
 DELAY = 2 * MINUTE
 EACH_MINUTE = 14  # clicks
 ACTIONS = ("view",) * 6 + ("search", "cart", "cart", "buy")
-PAGES, VISITORS = 5, 25
+PAGES, VISITORS = 5, 60  # so many visitors that an approximate count of them is seen to be one
 
 
 class Clicks:

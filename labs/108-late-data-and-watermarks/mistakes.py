@@ -78,6 +78,13 @@ def gone(seen, truth, killed, again):
     return rest.items() <= truth.items() and all(killed <= key[0] <= newest for key in fewer)
 
 
+def must_be_passed(topic, seen, truth, closed):
+    """In words: nothing is wrong but that `final` lacks the minute whose end the watermark has just reached."""
+    if topic != FINAL or seen != {key: row for key, row in truth.items() if row[0] != closed}:
+        return ""
+    return f"the minute until {closed:%H:%M} is missing: it is complete when the watermark has reached its end, not behind that"
+
+
 def missing(seen, truth):
     """In words: rows are right, and some are not there."""
     if not seen:
@@ -91,10 +98,13 @@ def missing(seen, truth):
 def wrongly_late(late, truth, sent):
     """That many clicks are called late that are not, in words; empty if they are few."""
     extra = late.keys() - truth.keys()
-    if len(extra) < sent / 3:
+    if len(extra) < len(sent) / 3:
         return ""
-    times = "the machine's clock or a message's timestamp"
-    return f"; {len(late)} of {sent} clicks are in late instead: late is what event time has passed by two minutes, not {times}"
+    newest = max(sent, key=lambda click: click["event_time"])["event_id"]
+    why = "late is what event time has passed by two minutes, not the machine's clock or a message's timestamp"
+    if (newest,) not in late:
+        why = "what comes with newer clicks is not late; they make late what comes after them (in Spark: in the batches after)"
+    return f"; {len(late)} of {len(sent)} clicks are in late instead: {why}"
 
 
 def late_mistake(seen, truth, recent):

@@ -136,7 +136,8 @@ def test_money_is_compared_in_cents() -> None:
 
 
 def test_batches_that_were_planned_and_not_committed_are_seen(tmp_path: Path) -> None:
-    for name in ("views/offsets/0", "views/offsets/1", "views/offsets/.1.crc", "views/commits/0", "b/offsets/0"):
+    views = ("views/metadata", "views/offsets/0", "views/offsets/1", "views/offsets/.1.crc", "views/commits/0")
+    for name in (*views, "b/metadata", "b/offsets/0", "my/offsets/0"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert batches(tmp_path) == {"b": (0, -1), "views": (1, 0)}
@@ -146,6 +147,7 @@ def query(place: Path, *, planned: int, committed: int, offsets: str) -> None:
     """The checkpoint of a Spark query, whose last batches end at these offsets."""
     for log, last in (("offsets", planned), ("commits", committed)):
         (place / log).mkdir(parents=True)
+        (place / "metadata").touch()
         for number in range(last + 1):
             (place / log / str(number)).write_text(offsets if log == "offsets" else "v1\n{}")
             (place / log / f".{number}.crc").touch()
@@ -179,6 +181,7 @@ def test_what_committed_batches_have_read_is_seen(tmp_path: Path) -> None:
     for query, batch, end in (("a", 0, 7), ("a", 1, 9), ("b", 0, 4)):
         for log in ("offsets", "commits"):
             (tmp_path / query / log).mkdir(parents=True, exist_ok=True)
+            (tmp_path / query / "metadata").touch()
         told = f'v1\n{{"batchWatermarkMs":0}}\n{{"payments":{{"0":{end},"1":3}}}}'
         (tmp_path / query / "offsets" / str(batch)).write_text(told)
     for done in ("a/commits/0", "b/commits/0"):
