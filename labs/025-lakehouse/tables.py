@@ -83,17 +83,17 @@ def small_files(path: Path, source: feed.Feed, count: int) -> None:
         write_deltalake(str(path), batch([source.change(number * 10 + place) for place in range(4)]), mode="append")
 
 
-def aged(path: Path, source: feed.Feed, now: datetime) -> list[datetime]:
+def aged(path: Path, source: feed.Feed, now: datetime, keeps: dict[str, str] | None = None) -> list[datetime]:
     """A table with a past; returns when each version was made. Its log says so, and the files' times do.
 
-    It keeps ten days. Version 0 was replaced 15 days ago, version 1 eight days ago, version 2 four hours later by version 3; then
-    rows were added.
+    `keeps`: its properties (none: it keeps seven days). Version 0 was replaced 15 days ago, version 1 eight days ago, version 2
+    four hours later by version 3; then rows were added.
     """
     noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
     times = [noon - 20 * DAY, noon - 15 * DAY, noon - 8 * DAY, noon - 8 * DAY + timedelta(hours=4), noon - 3 * DAY]
     for number in range(5):
         changes = [source.change(order) for order in range(40 + number)]
-        write_deltalake(str(path), batch(changes), mode="append" if number in (0, 4) else "overwrite", configuration=KEEPS)
+        write_deltalake(str(path), batch(changes), mode="append" if number in (0, 4) else "overwrite", configuration=keeps)
     for number, time in enumerate(times):
         backdate(path, number, time)
     for name, time in ((KILLED, noon - 12 * DAY), (RECENT, noon - 9 * DAY), (WRITTEN, now)):

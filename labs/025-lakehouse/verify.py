@@ -104,7 +104,7 @@ def shop(work, stack, seed):
 def old(shop):
     """A table with a past of three weeks, and the times of its versions."""
     path = shop.folder / "old_orders"
-    return path, tables.aged(path, shop.feed, tables.today())
+    return path, tables.aged(path, shop.feed, tables.today(), tables.KEEPS)
 
 
 def test_applies_changes(shop):
@@ -198,20 +198,24 @@ def test_new_column(shop):
 
 def test_refuses_another_type(shop):
     """A column that comes with another type than the table's is refused: an exception names it, the table stays."""
-    before, schema = tables.version(shop.table), str(tables.opened(shop.table).schema())
     order = shop.some(1)[0]
     text = [{**shop.feed.change(number), "amount": amount} for number, amount in ((order, "12.50"), (2003, "7.25"))]
-    shop.calls.begin("apply_changes", "spark", shop.table, shop.file("text", text, feed.TEXT))
+    refused(shop, "amount", shop.file("text", text, feed.TEXT), "the text was cast to a number")
+    refused(shop, "seq", shop.file("short", [shop.feed.change(order)], feed.SHORT), "a 32-bit number was cast to one of 64 bits")
+
+
+def refused(shop, column: str, batch: Path, cast: str) -> None:
+    """A batch with a column of another type is refused."""
+    before, schema = tables.version(shop.table), str(tables.opened(shop.table).schema())
+    shop.calls.begin("apply_changes", "spark", shop.table, batch)
     told = shop.calls.answer("apply_changes")
     now = tables.opened(shop.table)
     ended = f"it raised {show(told['raised'])}" if "raised" in told else "it came to its end"
-    changed = (
-        "; the schema was changed" if str(now.schema()) != schema else "; the text was cast to a number" if "gave" in told else ""
-    )
+    changed = "; the schema was changed" if str(now.schema()) != schema else f"; {cast}" if "gave" in told else ""
     seen = f"{ended}, and the table is at version {now.version()}{changed}"
-    refused = "raised" in told and now.version() == before
-    expect(refused, expected=f"an exception, and the table still at version {before}", seen=seen)
-    expect("amount" in told["raised"], expected="an exception that names the column amount", seen=show(told["raised"]))
+    still = "raised" in told and now.version() == before
+    expect(still, expected=f"{column} of another type: an exception, and the table still at version {before}", seen=seen)
+    expect(column in told["raised"], expected=f"an exception that names the column {column}", seen=show(told["raised"]))
 
 
 def test_reports_the_past(shop, old):
@@ -230,6 +234,17 @@ def test_reports_the_past(shop, old):
         other = next((v for v, truth in enumerate(truths) if found == truth), None)
         seen = f"{show(found)}" + (f", which is version {other}" if other is not None else "")
         expect(ok, expected=f"as of {what}: {truths[version]}", seen=seen)
+    first_version(shop)
+
+
+def first_version(shop) -> None:
+    """Version 0 of a young table is a version like any other."""
+    path = shop.folder / "young"
+    tables.small_files(path, shop.feed, 2)
+    truth = tables.summary(tables.rows(path, 0))
+    told = shop.calls.call("report", "spark", path, version=0)
+    ok = isinstance(told, dict) and {key: list(value) for key, value in told.items()} == truth
+    expect(ok, expected=f"as of version 0: {truth}", seen=f"{show(told)}; is 0 taken for no version?")
 
 
 def test_compacts(shop):
@@ -324,6 +339,22 @@ def test_vacuums(shop, old):
     expect(0 in gone, expected="the files of version 0, replaced 15 days ago, are gone", seen="they are still there")
     seen = "it is still there: it is in no version, so only a look into the folder finds it"
     expect(not (path / tables.KILLED).exists(), expected="the file that a killed writer left 12 days ago is gone", seen=seen)
+    usual(shop)
+
+
+def usual(shop) -> None:
+    """A table that does not say how long it keeps its past keeps seven days."""
+    path = shop.folder / "usual_orders"
+    tables.aged(path, shop.feed, tables.today())
+    shop.calls.call("vacuum", "spark", path)
+    there = [version for version in range(5) if tables.readable(path, version)]
+    wanted = "of a table that does not say how long it keeps its past: versions 3 and 4 can be read, older ones were replaced "
+    seen = f"versions {there} can be read: the retention is the table's own, and seven days without one"
+    expect(there == [3, 4], expected=f"{wanted}more than seven days ago and are gone", seen=seen)
+    left = [name for name in (tables.KILLED, tables.RECENT) if (path / name).exists()]
+    wanted = "of such a table: files in no version, made 12 and 9 days ago, are gone, and what is being written stays"
+    seen = f"still there {left}: the retention is the table's own, and seven days without one"
+    expect(not left and (path / tables.WRITTEN).exists(), expected=wanted, seen=seen)
 
 
 def test_survives_a_kill(shop, evidence):

@@ -13,26 +13,28 @@ from delab.checks.streaming import batches
 from delab.errors import Timeout
 
 SMALL, NORMAL = "100", "1048588"  # bytes that a message may have: no payment fits, all fit; a transaction's marker has 78
+LEAST = "80"  # the same for positions: of a text of more than a dozen letters they do not fit
 OFFSETS = "__consumer_offsets"
+SPARK = {"offsets", "commits", "sources", "state", "metadata", ".metadata.crc"}  # what is in a checkpoint of Spark's
 TURN = 1  # seconds for which one half of Flink's cluster runs while the other one stands still
 
 
 @contextmanager
-def refuses(kafka, topic):
-    """A topic refuses what is sent to it for a while, and a client does not send it again; nothing is done if there is none."""
-    put_largest(kafka, topic, SMALL)
+def refuses(kafka, *topics, size=SMALL):
+    """Topics refuse what is sent to them for a while, and a client does not send it again; one that is not there is left out."""
+    put_largest(kafka, topics, size)
     try:
         yield
     finally:
-        put_largest(kafka, topic, NORMAL)
+        put_largest(kafka, topics, NORMAL)
 
 
-def put_largest(kafka, topic, size):
-    """Set the largest message that a topic takes."""
+def put_largest(kafka, topics, size):
+    """Set the largest message that topics take."""
     from kafka.admin import ConfigResource, ConfigResourceType
 
     with kafka.admin() as admin:
-        if topic in admin.list_topics():
+        for topic in {*topics} & {*admin.list_topics()}:
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": size})])
 
 
@@ -49,6 +51,34 @@ class Checkpoints:
     def noted(self):
         """Whether all that was planned is noted as done."""
         return all(planned == committed for planned, committed in self.batches().values())
+
+
+class Notes:
+    """Files of the job's own, such as the number of the last batch, that can be put back to what they were at a moment."""
+
+    def __init__(self, *folders):
+        self.folders, self.kept = folders, {}  # {path: [(written at, in seconds since 1970, content), …]}, the oldest first
+
+    def files(self):
+        """The files that are not of Spark's logs."""
+        paths = [(path, path.relative_to(folder).parts) for folder in self.folders for path in folder.rglob("*")]
+        return [path for path, parts in paths if not SPARK & {*parts} and path.is_file()]
+
+    def keep(self):
+        """Remember what they hold now."""
+        for path in self.files():
+            with suppress(FileNotFoundError):  # it was replaced, or removed
+                known, at = self.kept.setdefault(path, []), path.stat().st_mtime
+                if not known or known[-1][0] != at:
+                    known.append((at, path.read_bytes()))
+
+    def put_back(self, moment):
+        """Those that were written later hold what they held then, or are not there; how many. The job is dead."""
+        late = [path for path in self.files() if path.stat().st_mtime > moment]
+        for path in late:
+            before = [content for at, content in self.kept.get(path, ()) if at <= moment]
+            path.write_bytes(before[-1]) if before else path.unlink()
+        return len(late)
 
 
 class Halves:

@@ -1,6 +1,6 @@
-"""What befalls checkpoints and the topic while the job is dead."""
+"""What befalls checkpoints and the topic while the job is dead, or just before."""
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prepare import PAYMENTS
@@ -8,6 +8,71 @@ from prepare import PAYMENTS
 from delab import files, wait
 from delab.checks.streaming import CHECKPOINT, batches, committed, uncommit
 from delab.errors import Blocked, Timeout
+
+OFFSETS, SMALL, NORMAL = "__consumer_offsets", "100", "1048588"  # the groups' positions; bytes that a message may have
+SPARK = {"offsets", "commits", "sources", "state", "metadata", ".metadata.crc"}  # what is in a checkpoint of Spark's
+BESIDE = ("-wal", "-shm", "-journal")  # of a database of SQLite's: files that belong to it
+
+
+@contextmanager
+def no_positions(kafka):
+    """For a while no position of a consumer group can be noted."""
+    put_largest(kafka, SMALL)
+    try:
+        yield
+    finally:
+        put_largest(kafka, NORMAL)
+
+
+def put_largest(kafka, size):
+    """Set the largest message that the topic of the groups' positions takes, if there is that topic."""
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    with kafka.admin() as admin:
+        if OFFSETS in admin.list_topics():
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, OFFSETS, {"max.message.bytes": size})])
+
+
+def in_groups(kafka):
+    """Whether a consumer group knows a position in the topic."""
+    with kafka.admin() as admin:
+        groups = [str(told["group_id"]) for told in admin.list_groups()]
+    return any(kafka.committed(group, PAYMENTS) for group in groups)
+
+
+class Notes:
+    """Files of the job's own below a folder: which was written last can be undone, as if the kill had come before that."""
+
+    def __init__(self, folder):
+        self.folder, self.kept = folder, {}
+
+    def files(self):
+        """What they hold; Spark's own are not among them."""
+        paths = [path for path in self.folder.rglob("*") if not SPARK & {*path.relative_to(self.folder).parts}]
+        return {path: path.read_bytes() for path in paths if path.is_file()}
+
+    def keep(self):
+        """Remember what they hold now."""
+        with suppress(FileNotFoundError):  # the job is at work
+            self.kept = self.files()
+
+    def undo_last(self):
+        """The one that was written last holds what it held; what was removed is there again."""
+        now = self.files()
+        lost = {path: held for path, held in self.kept.items() if path not in now}
+        changed = sorted((path for path in now if self.kept.get(path) != now[path]), key=lambda path: path.stat().st_mtime_ns)
+        for path in [path for path in now if changed and database(path) == database(changed[-1])]:
+            path.unlink()
+        lost |= {path: held for path, held in self.kept.items() if not path.exists()}
+        for path, held in lost.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(held)
+
+
+def database(path):
+    """The file of a database that another one belongs to; any other file itself."""
+    name = next((path.name.removesuffix(one) for one in BESIDE if path.name.endswith(one)), path.name)
+    return path.with_name(name)
 
 
 class Checkpoints:
@@ -17,6 +82,7 @@ class Checkpoints:
         self.job, self.spark = job, Path(job.stack.environment()["CHECKPOINTS"])
         self.flink = job.flink.folder if job.flink else None
         self.copy, self.kept = job.work.run_folder / "kept", None  # of Flink's: where, and the name of its job
+        self.notes = Notes(self.spark)
 
     def wait_for(self, ends):
         """Wait until a complete one holds the topic up to these offsets, if that is in good time."""
@@ -44,11 +110,11 @@ class Checkpoints:
         with suppress(Timeout):
             wait.until(lambda: not self.flink or copied(), seconds=CHECKPOINT, what="a copy of a checkpoint")
 
-    def leave_half_done(self):
+    def leave_half_done(self, kafka):
         """What came since is not complete.
 
-        Spark: the last batch was planned, and is not noted as committed. Flink: what was kept is there, and the next one without
-        its _metadata.
+        Spark: the last batch was planned, and is not noted as committed; of a job that keeps its position neither so nor in a
+        consumer group, the file that was written last. Flink: what was kept is there, and the next one without its _metadata.
         """
         if self.kept:
             self.empty()
@@ -57,6 +123,8 @@ class Checkpoints:
             (newest.parent / f"chk-{int(newest.name[4:]) + 1}").mkdir(exist_ok=True)
         uncommit(self.spark)
         left = {query: pair for query, pair in batches(self.spark).items() if pair[0] >= 0}
+        if not left and not in_groups(kafka):  # one of the notes is undone, not two: they might fit together again
+            self.notes.undo_last()
         assert all(done < planned for planned, done in left.values()), f"committed still: {left}"
 
     def empty(self):
