@@ -18,6 +18,7 @@ from delab.services import make
 
 ROUNDS = 3
 HEALTHY_SECONDS, TIMES_BARE, MEMORY_MB, VERDICT_SECONDS = 12, 1.2, 1300, 12
+LABS = (86, 91)  # judged without the scheduler, and with it
 COMMANDS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
@@ -27,7 +28,7 @@ def main() -> int:
     stack = templates.Scratch(templates.Plan("bench-airflow", services))
     stack.start()
     try:
-        return report(f"Airflow (median of {ROUNDS}, {os.cpu_count()} cores)", [*rows(stack["airflow"]), verdict()])
+        return report(f"Airflow (median of {ROUNDS}, {os.cpu_count()} cores)", [*rows(stack["airflow"]), *map(verdict, LABS)])
     finally:
         stack.destroy()
 
@@ -73,13 +74,13 @@ def bare_start(node: LocalNode) -> float:
 FORGET = "from delab.airflow_main import forget_the_dead; forget_the_dead()"
 
 
-def verdict() -> Row:
-    """A verification of lab 86's reference."""
-    subject = lab.get(86)
+def verdict(number: int) -> Row:
+    """A verification of a lab's reference."""
+    subject = lab.get(number)
     work = subject.folder / "solution"
     verify.run(subject, work=work)  # makes the template
     seconds = [verify.run(subject, work=work).seconds for _ in range(ROUNDS)]
-    return Row("verification of lab 86's reference, s", statistics.median(seconds), VERDICT_SECONDS)
+    return Row(f"verification of lab {number}'s reference, s", statistics.median(seconds), VERDICT_SECONDS)
 
 
 if __name__ == "__main__":

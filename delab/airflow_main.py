@@ -8,10 +8,12 @@ one can't even begin, or the parent is told to end, all end.
 """
 
 import contextlib
+import functools
 import gc
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +26,54 @@ TICK = 0.2  # seconds between two looks at the children
 TRIES = 4  # deaths before that, in a row, after which all end
 
 
+@functools.cache
 def preload() -> None:
+    """All imports, and the API built, for a server that forks whole Airflows (see delab.fork_server): without a stack yet.
+
+    What Airflow reads of its configuration while it is imported is the same for all stacks (`services.airflow.SETTINGS`); what
+    belongs to one is taken up by `adopt`.
+    """
+    from delab.services.airflow import SETTINGS
+
+    title("airflow (imported)")  # the first time takes the variables out of its way, and must be before a fork gets others
+    home = tempfile.gettempdir()
+    own = {"AIRFLOW_HOME": home, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none"}
+    own["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] = f"{home}/passwords.json"
+    fixed = {f"AIRFLOW__{section}__{name}".upper(): value for section, part in SETTINGS.items() for name, value in part.items()}
+    os.environ.update({**fixed, **own})
+    preload_shared()
+    preload_jobs()
+    preload_api()
+
+
+def preload_api() -> None:
+    """Build the API."""
+    import airflow.api_fastapi.main
+    import uvicorn.lifespan.on
+    import uvicorn.loops.auto
+    import uvicorn.protocols.http.auto  # noqa: F401
+
+    for mount in airflow.api_fastapi.main.app.routes:
+        if hasattr(getattr(mount, "app", None), "_cadwyn_initialize"):
+            mount.app._cadwyn_initialize()  # else the first request would have to wait for it
+
+
+def adopt() -> None:
+    """In a fork of a process that is preloaded: take up this stack's configuration."""
+    from airflow import settings
+    from airflow.api_fastapi import main
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.core_api.app import init_config
+
+    settings.configure_vars()
+    settings.configure_logging()
+    settings.configure_orm()
+    settings.conf.mask_secrets()
+    init_config(main.app)
+    get_auth_manager().init()
+
+
+def preload_shared() -> None:
     """Import what the API server and the others share, without a thread or a connection: neither survives a fork."""
     import airflow.sdk.execution_time.task_runner  # noqa: F401
     from airflow.providers_manager import ProvidersManager
@@ -254,8 +303,11 @@ def keep() -> None:
 def main() -> int:
     """Import and supervise."""
     title("airflow")
+    if preload.cache_info().currsize:
+        adopt()
+        return Supervisor().run()
     gc.disable()
-    preload()
+    preload_shared()
     supervisor = Supervisor()
     supervisor.children[0].start()
     preload_jobs()

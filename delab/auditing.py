@@ -5,7 +5,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import files, lab, runtime, shape, verify, warehouse
+from delab import files, forks, lab, runtime, shape, verify
 from delab.checks.result import CheckResult, Result, Verdict
 
 
@@ -69,7 +68,7 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 3, until: float = inf)
         if runtime.chosen() == "local":
             for service in subject.services():
                 service.archive()  # else the first check that starts a lazy one would have to wait, within its time limit
-        with warehouse.shared() if "dbt" in subject.packs() else nullcontext():
+        with forks.serving(*subject.programs()):
             outcomes = judge_cases(subject, jobs, until)
         problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
         if (cases := len([*cases_of(subject)])) == len(outcomes):

@@ -9,12 +9,10 @@ A request is a line of JSON on stdin, the answer one on stdout:
 
 A build that takes too long is killed, and so is one whose asker has gone. Each runs in a process of its own, so that neither
 variables nor dbt's caches get from one to the next.
-
-`python -m delab.dbt_worker --serve SOCKET postgres` is a worker for several askers: each that connects to the socket has a
-process of its own, and speaks with it as above. It ends when its standard input closes.
 """
 
 import contextlib
+import functools
 import importlib
 import json
 import multiprocessing
@@ -22,10 +20,11 @@ import os
 import resource
 import select
 import signal
-import socket
 import sys
+import tempfile
 import time
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 CHUNK = 1 << 16
 CHECKED = {
@@ -36,29 +35,61 @@ CHECKED = {
     "artifacts.resources": ("Contract", "ModelConfig", "TestConfig"),
     "task.test": ("TestResultData",),
 }
+REHEARSED = {
+    "dbt_project.yml": "name: rehearsal\nprofile: rehearsal\n",
+    "profiles.yml": """
+        rehearsal:
+          target: none
+          outputs: {none: {type: postgres, host: none, port: 1, user: none, password: none, dbname: none, schema: none}}
+    """,
+    "models/one.sql": "SELECT 1 AS id",
+    "models/one.yml": "models: [{name: one, description: One., columns: [{name: id, data_tests: [unique]}]}]",
+}
 
 
-def main() -> None:
-    """Answer requests until there are no more."""
+@functools.cache
+def preload(*adapters: str) -> None:
+    """Import dbt and adapters, and make what each build would make anew."""
     share_locks()
     import dbt.cli.main
     import dbt.task.build  # noqa: F401 - imported here for the children
 
-    serving = sys.argv[1:2] == ["--serve"]
-    for adapter in sys.argv[3:] if serving else sys.argv[1:]:
+    for adapter in adapters:
         importlib.import_module(f"dbt.adapters.{adapter}")
     describe()
-    if serving:
-        serve(sys.argv[2])
+    if "postgres" in adapters:
+        rehearse()
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    preload(*sys.argv[1:])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    attend(answers)
-
-
-def attend(answers: IO[str]) -> None:
-    """Answer the requests on standard input."""
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+
+
+def rehearse() -> None:
+    """Have dbt parse a project, so that no build parses dbt's own macros again: those take most of the time of a small one.
+
+    dbt keeps the macros that it has parsed, by their text, if its own tests ask for that; it begins each call without the adapter,
+    flags and variables of the last. The second time reads what the first has written, as each second build does. The static parser
+    of dbt is left out: a library in Rust, whose locks do not bear a later fork.
+    """
+    from dbt.cli.main import dbtRunner
+    from dbt_common.tests import enable_test_caching
+
+    enable_test_caching()
+    with tempfile.TemporaryDirectory(prefix="dbt-") as place, contextlib.redirect_stdout(sys.stderr):
+        for name, text in REHEARSED.items():
+            path = Path(place, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        places = [f"--{name}={place}" for name in ("project-dir", "profiles-dir", "log-path", "target-path")]
+        quiet = ["--quiet", "--no-send-anonymous-usage-stats", "--log-level-file=none", "--no-static-parser"]
+        for _ in range(2):
+            dbtRunner().invoke(["parse", *places, *quiet])
 
 
 def share_locks() -> None:
@@ -70,26 +101,6 @@ def share_locks() -> None:
     import dbt.mp_context
 
     dbt.mp_context._MP_CONTEXT = multiprocessing.get_context("fork")  # type: ignore[assignment]
-
-
-def serve(path: str) -> None:
-    """Fork for each that connects; the child returns, with the connection as standard input and output. The parent does not."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen(64)
-        while True:
-            ready, _, _ = select.select([listening, 0], [], [])
-            if 0 in ready:
-                raise SystemExit(0)
-            connection, _ = listening.accept()
-            if not os.fork():
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                os.dup2(connection.fileno(), 0)
-                os.dup2(connection.fileno(), 1)
-                connection.close()
-                return
-            connection.close()
 
 
 def describe() -> None:

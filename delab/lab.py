@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from delab import paths
+from delab import paths, runtime
 from delab.errors import LabError
 from delab.services import Service, make
+
+WARM = {"airflow": "delab.checks.airflow_worker", "dbt": "delab.dbt_worker postgres"}  # what a pack's verifications run
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +68,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     services: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     packs: tuple[str, ...] = ()  # beyond what the services need
     images: tuple[str, ...] = ()  # targets of docker/Dockerfile: a lab with images is about Docker, and needs an engine
+    warm: tuple[str, ...] = ()  # beyond what the packs need: modules, with arguments, whose processes are forked from servers
     seconds: int = 300  # our own time limit for a whole verification
 
 
@@ -108,6 +111,16 @@ class Lab(msgspec.Struct, frozen=True):
         """The packs of packages that it needs beyond the core."""
         needed = [pack for service in self.services() for pack in service.packs]
         return tuple(dict.fromkeys([*needed, *self.about.packs, *(["docker"] if self.about.images else [])]))
+
+    def programs(self) -> list[list[str]]:
+        """The modules, with arguments, whose processes an audit's verifications fork from servers (see delab.fork_server)."""
+        wanted = ["delab.verifier", *(WARM[pack] for pack in self.packs() if pack in WARM)]
+        return [*(program.split() for program in wanted), *self.warm()]
+
+    def warm(self) -> list[list[str]]:
+        """Those that a single verification forks from servers, too. In containers services are no processes of ours."""
+        here = runtime.chosen() == "local"
+        return [program.split() for program in self.about.warm if here or program.startswith("delab.checks.")]
 
     def check(self, name: str) -> Check:
         """What lab.toml says of a check. Raises KeyError for an unknown one."""

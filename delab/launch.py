@@ -11,6 +11,10 @@ import os
 import resource
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 def write_record(path: str) -> None:
     """Put this process's id into `path`, atomically."""
@@ -45,9 +49,8 @@ def drop(user: list[int]) -> None:
         os.chdir("/")
 
 
-def main() -> None:
-    """Do all that the first argument asks for, then become the program."""
-    plan = json.loads(sys.argv[1])
+def carry_out(plan: "dict[str, Any]") -> None:
+    """Do all that a plan asks for."""
     if plan.get("session"):
         os.setsid()
     if plan.get("cwd"):
@@ -63,6 +66,11 @@ def main() -> None:
         os.set_inheritable(plan["lock_fd"], False)
     if plan.get("umask") is not None:
         os.umask(plan["umask"])
+
+
+def main() -> None:
+    """Do all that the first argument asks for, then become the program."""
+    carry_out(json.loads(sys.argv[1]))
     os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - no shell is the point
 
 

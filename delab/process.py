@@ -12,10 +12,12 @@ from typing import Any
 
 import psutil
 
-from delab import launch, wait
+from delab import forks, launch, wait
 from delab.errors import Timeout
+from delab.forks import Forked
 
-DETACHED: list[subprocess.Popen[bytes]] = []  # kept, because Python complains of a Popen that is dropped while its process lives
+# Kept, because Python complains of a Popen that is dropped while its process lives, and a fork ends with its connection.
+DETACHED: "list[subprocess.Popen[bytes] | Forked]" = []
 Gone = (psutil.NoSuchProcess, psutil.ZombieProcess)
 
 
@@ -24,9 +26,12 @@ def launcher(plan: Mapping[str, Any]) -> list[str]:
     return [sys.executable, "-I", "-S", str(Path(launch.__file__)), json.dumps(plan)]
 
 
-def spawn(command: Sequence[str], plan: Mapping[str, Any], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def spawn(command: Sequence[str], plan: Mapping[str, Any], environment: Mapping[str, str]) -> "subprocess.Popen[bytes] | Forked":
     """Start a service in a session of its own. Its id is on disk (plan["record"]) before its program runs."""
     keep = [plan["lock_fd"]] if plan.get("lock_fd") is not None else []
+    if forked := forks.fork(command, environment, {**plan, "session": True}, {number: number for number in keep}):
+        DETACHED.append(forked)
+        return forked
     whole = [*launcher({**plan, "session": True}), *command]
     child = subprocess.Popen(whole, env=dict(environment), pass_fds=keep, stdin=subprocess.DEVNULL)
     DETACHED.append(child)

@@ -9,7 +9,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from delab.forks import Forked
 
 LAST = 4000  # characters of what it printed that are kept
 waiting: "list[Verifier]" = []
@@ -23,16 +26,20 @@ class Verifier:
         watched, self.held = os.pipe()
         self.descriptors = (tell, watched)
         self.out: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self.child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "delab.verifier"],  # -P: nothing in the person's folder shadows a module
-            pass_fds=self.descriptors,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
-            stdin=subprocess.PIPE,
-            stdout=self.out,
-            stderr=subprocess.STDOUT,
-        )
+        self.child = self.start()
         for descriptor in self.descriptors:
             os.close(descriptor)
+
+    def start(self) -> "subprocess.Popen[bytes] | Forked":
+        """The process, from a server if there is one."""
+        # -P: nothing in the person's folder shadows a module
+        command = [sys.executable, "-P", "-m", "delab.verifier"]
+        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        kept = {number: number for number in self.descriptors}
+        out = self.out.fileno()
+        return forked(command, environment, kept, out) or subprocess.Popen(
+            command, pass_fds=self.descriptors, env=environment, stdin=subprocess.PIPE, stdout=self.out, stderr=subprocess.STDOUT
+        )
 
     def begin(self, arguments: list[str]) -> None:
         """Tell it what to verify."""
@@ -56,6 +63,15 @@ class Verifier:
         self.out.close()
 
 
+def forked(command: list[str], environment: dict[str, str], kept: dict[int, int], out: int) -> "Forked | None":
+    """One from a server, if there is one."""
+    if not os.environ.get("DELAB_FORKS"):
+        return None  # and nothing of it is imported
+    from delab import forks
+
+    return forks.fork_piped(command, environment, {}, {**kept, 1: out, 2: out}, outlives=True)
+
+
 def ahead() -> None:
     """Start one for the verification that will be asked for."""
     waiting.append(Verifier())
@@ -66,12 +82,18 @@ def take() -> Verifier:
     return waiting.pop() if waiting else Verifier()
 
 
+def preload() -> None:
+    """Import what every verification needs."""
+    import pytest  # noqa: F401
+
+    from delab.checks import plugin  # noqa: F401 - imported here, loaded by its name in the arguments
+
+
 def main() -> int:
     """In the process itself: import, hear what to verify, run pytest."""
     import pytest
 
-    from delab.checks import plugin  # noqa: F401 - imported here, loaded by its name in the arguments
-
+    preload()
     told = sys.stdin.readline()
     if not told:
         return 0

@@ -15,6 +15,7 @@ import msgspec
 
 from delab import lab, paths, runtime, wait
 from delab.checks.result import Result, Verdict
+from delab.forks import Forked
 from delab.verifier import take
 
 OUTSIDE = "the verification was stopped from outside, as `lab down` does. "
@@ -74,7 +75,7 @@ def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard,
         verifier.close()
 
 
-def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: float) -> str:
+def follow(child: "subprocess.Popen[bytes] | Forked", events: int, heard: Heard, seconds: float) -> str:
     """Pass on events until the verifier ends; stop it at its time limit. Returns why it was stopped, or nothing."""
     aborts = threading.Timer(seconds, child.send_signal, [signal.SIGABRT])  # pytest's faulthandler says where it hung
     kills = threading.Timer(seconds + GRACE, child.kill)
@@ -86,14 +87,16 @@ def follow(child: subprocess.Popen[bytes], events: int, heard: Heard, seconds: f
                 heard(json.loads(line))
         child.wait()
     except KeyboardInterrupt:
+        if isinstance(child, Forked):
+            child.send_signal(signal.SIGINT)  # the terminal does not reach it
         child.wait(10)
         raise
     finally:
         for timer in (aborts, kills):
             timer.cancel()
-    if child.returncode == -signal.SIGTERM:
+    if (code := child.wait()) == -signal.SIGTERM:
         return OUTSIDE
-    return f"the verifier was stopped by signal {-child.returncode}\n" if child.returncode < 0 else ""
+    return f"the verifier was stopped by signal {-code}\n" if code < 0 else ""
 
 
 def read(path: Path) -> Result | None:

@@ -16,8 +16,15 @@ def scale() -> float:
     return float(os.environ.get("LAB_TIMEOUT_SCALE", "1"))
 
 
-def until(condition: Callable[[], T], *, seconds: float, what: str, alive: Callable[[], None] | None = None) -> T:
-    """Return the first truthy value of `condition`.
+def until(
+    condition: Callable[[], T],
+    *,
+    seconds: float,
+    what: str,
+    alive: Callable[[], None] | None = None,
+    longest: float = LONGEST_PAUSE,
+) -> T:
+    """Return the first truthy value of `condition`, looking at least every `longest` seconds.
 
     `alive` is called on each look and raises if waiting has become pointless (the process died).
     Raises Timeout, naming `what` was waited for, after `seconds` times the timeout multiplier.
@@ -31,5 +38,5 @@ def until(condition: Callable[[], T], *, seconds: float, what: str, alive: Calla
         if time.monotonic() > deadline:
             raise Timeout(f"waited {limit:.0f} s for {what}", "on a slow machine set LAB_TIMEOUT_SCALE=3")
         time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+        pause = min(pause * 1.5, longest)
     return value

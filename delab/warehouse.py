@@ -3,10 +3,8 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from delab import wait
+from delab import forks
 from delab.errors import Blocked
+from delab.forks import Forked
 from delab.runtime import Endpoint, Node, Stack
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 SECONDS = 300.0
-SHARED = "DELAB_DBT"  # the variable that names the socket of a worker that several share
 # Its words go to a file of ours; the debug log beside would cost a tenth of the time.
 QUIET = ("--no-use-colors", "--no-send-anonymous-usage-stats", "--log-level-file", "none")
 GOOD = frozenset(("success", "pass", "warn", "no-op"))
@@ -71,15 +69,13 @@ class Worker:
         self.adapters, self.gave_up = adapters, False
         self.child = self.start()
 
-    def start(self) -> "subprocess.Popen[str] | Shared":
-        """The process itself, or a connection to the one that several share."""
-        command = [sys.executable, "-m", "delab.dbt_worker", *self.adapters]
+    def start(self) -> "subprocess.Popen[bytes] | Forked":
+        """The process itself, from a server if there is one."""
+        command, environment = [sys.executable, "-m", "delab.dbt_worker", *self.adapters], own_environment()
+        if forked := forks.fork_piped(command, environment, {"session": True}, {2: 2}):
+            return forked
         # In a session of its own: Ctrl-C reaches its owner, whose end it sees.
-        with contextlib.suppress(OSError):
-            return Shared(os.environ.get(SHARED, ""))
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own_environment(), text=True, start_new_session=True
-        )
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True)
 
     def ask(self, request: Mapping[str, Any]) -> bytes:
         """The answer to one request. Raises Blocked if the worker has ended.
@@ -101,11 +97,11 @@ class Worker:
         assert self.child.stdin is not None
         assert self.child.stdout is not None
         with contextlib.suppress(BrokenPipeError):
-            self.child.stdin.write(json.dumps(request) + "\n")
+            self.child.stdin.write(json.dumps(request).encode() + b"\n")
             self.child.stdin.flush()
         if not (said := self.child.stdout.readline()):
             raise Blocked("dbt could not be run: its process has ended", "scripts/bootstrap dbt, then repeat")
-        return said.encode()
+        return said
 
     def close(self) -> None:
         """End it; a build that runs is killed."""
@@ -114,34 +110,6 @@ class Worker:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self.child.wait()
-
-
-class Shared:
-    """A connection to a worker that others use too (see `shared`). Raises OSError if there is none."""
-
-    def __init__(self, path: str) -> None:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(path)
-            self.stdin, self.stdout = connection.makefile("w"), connection.makefile("r")
-
-    def wait(self) -> None:
-        """Its process ends when the connection is closed; nobody has to wait."""
-
-
-@contextlib.contextmanager
-def shared() -> Iterator[None]:
-    """Within it, all verifications that are started use one worker: dbt is imported once for all of them."""
-    with tempfile.TemporaryDirectory(prefix="dbt-") as place:
-        path = Path(place) / "socket"
-        command = [sys.executable, "-m", "delab.dbt_worker", "--serve", str(path), "postgres"]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, env=own_environment(), start_new_session=True)
-        os.environ[SHARED] = str(path)
-        try:
-            wait.until(lambda: path.exists() or child.poll() is not None, seconds=120, what="dbt to be imported")
-            yield
-        finally:
-            del os.environ[SHARED]
-            child.communicate()
 
 
 def own_environment() -> dict[str, str]:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,12 +14,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from delab import wait, warehouse
+from delab import forks, wait, warehouse
 from delab.errors import Blocked
 from delab.warehouse import Warehouse, Worker
 
 PROFILE = "tiny: {target: duckdb, outputs: {duckdb: {type: duckdb, path: \"{{ env_var('DUCKDB_PATH') }}\", schema: main}}}\n"
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}select 1 as n"
+REHEARSAL = """
+import threading
+import dbt.clients.jinja_static as static, dbt.parser.models as models
+from delab import dbt_worker
+
+def asked(*_):
+    print("the static parser was asked")
+
+static.py_extract_from_source = models.py_extract_from_source = asked
+dbt_worker.rehearse()
+print(any("create_table_as" in text for text in static._TESTING_MACRO_CACHE), threading.active_count())
+"""
 FLAGS = "flags: {send_anonymous_usage_stats: false}\n"
 
 
@@ -117,7 +131,7 @@ def test_a_build_ends_with_its_asker(tiny: Warehouse) -> None:
     rest = {"environment": dict(tiny.environment), "log": str(tiny.project / "log"), "seconds": 100}
     request = {"arguments": ["run", *where], **rest}
     assert own.child.stdin is not None
-    own.child.stdin.write(json.dumps(request) + "\n")
+    own.child.stdin.write(json.dumps(request).encode() + b"\n")
     own.child.stdin.flush()
     found = psutil.Process(own.child.pid)
     end = time.monotonic() + 60
@@ -163,14 +177,19 @@ def test_a_build_leaves_no_semaphore(tiny: Warehouse) -> None:
     wait.until(lambda: not left(), seconds=30, what="semaphores to be taken away")
 
 
+def test_the_worker_has_parsed_dbts_macros_and_forks_neither_threads_nor_locks() -> None:
+    done = subprocess.run([sys.executable, "-c", REHEARSAL], capture_output=True, text=True, check=True)
+    assert done.stdout == "True 1\n"
+
+
 def test_verifications_share_a_worker(tiny: Warehouse) -> None:
-    with warehouse.shared():
-        one, other = Worker(), Worker()
-        assert isinstance(one.child, warehouse.Shared)
+    with forks.serving(["delab.dbt_worker", "duckdb"]):
+        one, other = Worker(["duckdb"]), Worker(["duckdb"])
+        assert isinstance(one.child, forks.Forked)
         assert Warehouse(one, tiny.folder, tiny.environment, tiny.project).build().success
         one.close()
         assert Warehouse(other, tiny.folder, tiny.environment, tiny.project).build().success
         other.close()
     alone = Worker(["duckdb"])
-    assert not isinstance(alone.child, warehouse.Shared)
+    assert not isinstance(alone.child, forks.Forked)
     alone.close()

@@ -168,9 +168,6 @@ class Airflow:
         """Start the worker; its imports go on while the caller does other things."""
         env = {
             "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "PYTHONPATH": "",
             "PYTHONSAFEPATH": "1",

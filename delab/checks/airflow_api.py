@@ -23,6 +23,7 @@ from delab.runtime import Node
 from delab.services.airflow import NO_PROXY
 
 SECONDS = 20.0  # that one request may take
+PAUSE = 0.3  # seconds between two looks: each costs the API server 20 ms
 FINAL = ("success", "failed")
 GONE = 404
 
@@ -122,7 +123,7 @@ class RestApi:
     def wait_for_dag(self, dag_id: str, seconds: float = 40) -> dict[str, Any]:
         """The DAG once the DAG processor has found it. Fails the check if it does not, with the import errors."""
         try:
-            return wait.until(lambda: self.dag_or_error(dag_id), seconds=seconds, what=f"the DAG {dag_id}") or {}
+            return wait.until(lambda: self.dag_or_error(dag_id), seconds=seconds, what=f"the DAG {dag_id}", longest=PAUSE) or {}
         except Timeout:
             fail(expected=f"Airflow finds a DAG with the id {dag_id}", seen=f"it found {show(self.dag_ids()) or 'none'}")
 
@@ -199,7 +200,7 @@ class RestApi:
     def wait_for(self, dag_id: str, run_id: str, seconds: float = 60) -> RunState:
         """A run once it has ended. Fails the check if it does not, with the states of its tasks."""
         try:
-            wait.until(lambda: self.ended(dag_id, run_id), seconds=seconds, what=f"the run {run_id}")
+            wait.until(lambda: self.ended(dag_id, run_id), seconds=seconds, what=f"the run {run_id}", longest=PAUSE)
         except Timeout:
             states = {task.task_id: task.state for task in self.tasks(dag_id, run_id)}
             fail(expected=f"a run of {dag_id} comes to an end", seen=f"after {seconds:.0f} s its tasks are {states}")

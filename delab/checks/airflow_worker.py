@@ -10,10 +10,12 @@ a process of its own, as it would under an executor, so that nothing gets from o
 in an order drawn from a seed; tasks that are *held* run only when nothing else can, as if they took very long. Waits are skipped.
 """
 
+import functools
 import gc
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +46,38 @@ PLAIN: dict[str, Any] = {
 }
 
 
+# What Airflow must be told before it is imported; a stack's own variables come with `use`.
+ENVIRONMENT = {
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
+}
+
+
+@functools.cache
 def preload() -> None:
     """Import what a run needs, and build the API that tasks talk to; no threads, no connections."""
+    os.environ.update(ENVIRONMENT)
+    os.environ.setdefault("AIRFLOW_HOME", tempfile.gettempdir())
+    import a2wsgi  # noqa: F401
     import airflow.dag_processing.collection
     import airflow.models.dagrun
     import airflow.providers.postgres.hooks.postgres
+    import airflow.providers.standard.decorators.python
     import airflow.providers.standard.operators.bash
     import airflow.providers.standard.operators.empty
     import airflow.providers.standard.operators.python
     import airflow.providers.standard.sensors.python
     import airflow.sdk
+    import airflow.sdk.definitions.asset.metadata
+    import airflow.sdk.execution_time.cache
     import airflow.sdk.execution_time.task_runner
     import airflow.serialization.serialized_objects  # noqa: F401
+    import anyio._backends._asyncio  # noqa: F401
+    import jinja2.ext  # noqa: F401
     from airflow.providers_manager import ProvidersManager
     from airflow.sdk.execution_time.supervisor import in_process_api_server
+    from airflow.sdk.lineage import get_hook_lineage_collector
     from sqlalchemy.orm import configure_mappers
 
     from delab.airflow_versions import latest_only
@@ -66,6 +86,7 @@ def preload() -> None:
     ProvidersManager().initialize_providers_configuration()
     # What every fork would do by itself, again and again:
     in_process_api_server().app._cadwyn_initialize()
+    get_hook_lineage_collector()
     configure_mappers()
 
 

@@ -64,6 +64,8 @@ def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> None:
     config.stash[KEY] = session
     if "dbt" in session.lab.packs() and not session.not_started():
         session.start_dbt()  # it imports while verify.py is read and the services start
+    if not session.not_started():
+        session.start_servers()
     if option.lab_parent is not None:
         end_with_parent(session, option.lab_parent)
 

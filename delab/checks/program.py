@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from delab import process, wait
+from delab import forks, process, wait
 from delab.checks.failing import expect, fail
 from delab.errors import Timeout
 
@@ -120,10 +120,12 @@ class Program:
         self.stopped = ""
         self.began = time.monotonic()
         plan = {"session": True, "cwd": str(folder), "limits": limits.plan()}
-        self.child = subprocess.Popen(
+        env = {**environment, "DELAB_RUN": str(mark), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        told = interactive or stdin is not None
+        self.child = (forks.fork_piped(command, env, plan) if told else None) or subprocess.Popen(
             [*process.launcher(plan), *command],
-            env={**environment, "DELAB_RUN": str(mark), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.PIPE if interactive or stdin is not None else subprocess.DEVNULL,
+            env=env,
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from delab import course, files, lab, paths, process, runtime, templates
+from delab import course, files, forks, lab, paths, process, runtime, templates
 from delab.checks import handed_in
 from delab.checks.evidence import Evidence
 from delab.checks.result import CheckResult, Result, Verdict, judge
@@ -41,6 +41,7 @@ class Session:
         self.reason, self.fix = "", ""
         self.run_folder, self.run_lock = Path(), -1
         self.dbt: Worker | None = None
+        self.servers = contextlib.ExitStack()
 
     # The learner's place
 
@@ -60,6 +61,7 @@ class Session:
         """End every program and stack that is left, and remove the folder."""
         if self.dbt is not None:
             self.dbt.close()
+        self.servers.close()
         for stack in list(self.stacks):
             self.give_back(stack)
         if self.run_lock >= 0:
@@ -73,6 +75,11 @@ class Session:
         if self.dbt is None:
             self.dbt = Worker(["postgres"])
         return self.dbt
+
+    def start_servers(self) -> None:
+        """Begin the imports of what checks will run, while services start and other checks run; an audit has its own."""
+        if self.lab.warm() and not os.environ.get(forks.FOLDER):
+            self.servers.enter_context(forks.serving(*self.lab.warm()))
 
     # Stacks
 

@@ -14,15 +14,14 @@ from typing import Any
 
 from delab import wait
 from delab.checks.program import Run, shorten
+from delab.checks.warm_worker import QUIET
 from delab.checks.work import Work
 from delab.errors import Blocked
 
-WORKER = Path(__file__).parent / "warm_worker.py"
+WORKER = "delab.checks.warm_worker"
 OUTPUT = 4 << 20  # characters that are read of what a script prints
 IMPORTS = 60  # seconds that the imports may take, times LAB_TIMEOUT_SCALE
 MEMORY, FILE = 4096, 16  # MiB: address space, and one file that a script writes
-# Great Expectations would tell its makers of each use.
-QUIET = {"GX_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}
 
 
 class Warm:
@@ -31,7 +30,7 @@ class Warm:
     def __init__(self, work: Work, modules: Sequence[str]) -> None:
         self.work, self.heard = work, 0
         # Safe path: a file of the learner's named as a library must not be what is imported here.
-        command = [sys.executable, "-P", str(WORKER), *modules]
+        command = [sys.executable, "-P", "-m", WORKER, *modules]
         self.program = work.start_command(command, env=QUIET, interactive=True, memory=MEMORY, file=FILE)
         self.ready = False
 

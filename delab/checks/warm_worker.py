@@ -1,6 +1,7 @@
 """Runs Python scripts without paying for heavy imports each time: the other end of delab.checks.warm.
 
-`python warm_worker.py MODULE …` imports the modules once. Each line on stdin is a request, and each gets a line on stdout:
+`python -m delab.checks.warm_worker MODULE …` imports the modules once. Each line on stdin is a request, and each gets a line
+on stdout:
 
     {"argv": [SCRIPT, ARGUMENT, …], "out": PATH, "err": PATH, "seconds": N}      {"code": …, "seconds": …, "late": …}
 
@@ -18,13 +19,21 @@ import time
 import traceback
 from typing import Any
 
+# Great Expectations would tell its makers of each use.
+QUIET = {"GX_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}
 TICK = 0.005  # seconds between two looks at a script that runs
+
+
+def preload(*modules: str) -> None:
+    """Import."""
+    os.environ.update(QUIET)
+    for name in modules:
+        importlib.import_module(name)
 
 
 def main() -> None:
     """Import, say so, and answer until there are no more requests."""
-    for name in sys.argv[1:]:
-        importlib.import_module(name)
+    preload(*sys.argv[1:])
     answers = os.fdopen(os.dup(1), "w")
     print("{}", file=answers, flush=True)
     for line in iter(sys.stdin.readline, ""):

@@ -40,6 +40,7 @@ SETTINGS = {
     "api": {"host": "127.0.0.1", "workers": "1", "expose_config": "False"},
     "database": {"check_migrations": "False", "sql_alchemy_pool_size": "3", "sql_alchemy_max_overflow": "5"},
     "scheduler": {"scheduler_idle_sleep_time": "0.2", "job_heartbeat_sec": "3", "catchup_by_default": "False"},
+    "workers": {"min_heartbeat_interval": "1"},  # a task's end is sometimes seen only after so many seconds; the default is 5
     "triggerer": {"job_heartbeat_sec": "3", "default_capacity": "100"},
     "dag_processor": {
         "refresh_interval": "3",  # seconds until a new file is seen

@@ -12,7 +12,7 @@ import pytest
 
 from delab import wait
 from delab.checks import Database, expect, fail, main, show
-from delab.checks.airflow_api import FINAL, ApiError, RestApi
+from delab.checks.airflow_api import FINAL, PAUSE, ApiError, RestApi
 from delab.errors import Timeout
 
 FILE, DAG = "daily_revenue.py", "daily_revenue"
@@ -317,7 +317,7 @@ def settled(api):
         return runs if later and runs and all(run.state in FINAL for run in runs) else None
 
     try:
-        return wait.until(quiet, seconds=150, what="the runs that are made up for")
+        return wait.until(quiet, seconds=150, what="the runs that are made up for", longest=PAUSE)
     except Timeout:
         runs = api.runs(DAG)
         done = sum(run.state == "success" for run in runs)

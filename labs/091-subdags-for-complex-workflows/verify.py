@@ -13,7 +13,7 @@ import pytest
 from prepare import SOURCES, sell
 
 from delab.checks import CheckFailed, Database, expect, fail, main, show
-from delab.checks.airflow_api import RestApi, quoted
+from delab.checks.airflow_api import PAUSE, RestApi, quoted
 from delab.errors import Timeout
 from delab.wait import until
 
@@ -297,7 +297,7 @@ def ended(api, run_id):
         return api.ended(DAG, run_id) or "up_for_retry" in states().values()
 
     with suppress(Timeout):
-        until(over, seconds=SALES_SECONDS, what="the run of sales")
+        until(over, seconds=SALES_SECONDS, what="the run of sales", longest=PAUSE)
     bad = [f"{name} {state}" for name, state in states().items() if state != "success"]
     return ", ".join(bad) if bad else api.run(DAG, run_id).state
 
@@ -313,7 +313,7 @@ def reported(api, shop, day, due, wait):
         return not wait or seen() == due or (runs and all(run.state == "failed" for run in runs))
 
     with suppress(Timeout):
-        until(over, seconds=REPORT_SECONDS, what="the report")
+        until(over, seconds=REPORT_SECONDS, what="the report", longest=PAUSE)
     return seen()
 
 
