@@ -33,6 +33,7 @@ def checkpoint(stack: templates.Scratch, batch: int, read: int, *, committed: bo
     folder = Path(stack.environment()["CHECKPOINTS"]) / "page_views"
     for name in ("offsets", "commits"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "metadata").touch()
     (folder / "offsets" / str(batch)).write_text(
         f'v1\n{{"batchWatermarkMs":{1740823200000 + batch},"batchTimestampMs":5,"conf":{{}}}}\n{{"clicks":{{"0":{read}}}}}'
     )
