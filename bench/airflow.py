@@ -11,8 +11,9 @@ import sys
 import time
 
 from table import Row, report
+from verdicts import reference
 
-from delab import lab, process, stack_commands, templates, verify, wait
+from delab import process, stack_commands, templates, wait
 from delab.local import LocalNode
 from delab.services import make
 
@@ -28,7 +29,8 @@ def main() -> int:
     stack = templates.Scratch(templates.Plan("bench-airflow", services))
     stack.start()
     try:
-        return report(f"Airflow (median of {ROUNDS}, {os.cpu_count()} cores)", [*rows(stack["airflow"]), *map(verdict, LABS)])
+        figures = [*rows(stack["airflow"]), *(reference(number, ROUNDS, VERDICT_SECONDS) for number in LABS)]
+        return report(f"Airflow (median of {ROUNDS}, {os.cpu_count()} cores)", figures)
     finally:
         stack.destroy()
 
@@ -72,15 +74,6 @@ def bare_start(node: LocalNode) -> float:
 
 
 FORGET = "from delab.airflow_main import forget_the_dead; forget_the_dead()"
-
-
-def verdict(number: int) -> Row:
-    """A verification of a lab's reference."""
-    subject = lab.get(number)
-    work = subject.folder / "solution"
-    verify.run(subject, work=work)  # makes the template
-    seconds = [verify.run(subject, work=work).seconds for _ in range(ROUNDS)]
-    return Row(f"verification of lab {number}'s reference, s", statistics.median(seconds), VERDICT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from delab.runtime import Stack
 
 SERVERS = "KAFKA_BOOTSTRAP_SERVERS"
 SECONDS = 20  # that one call may take
+POSITIONS = "__consumer_offsets"  # Kafka's own topic, in which consumer groups note how far they are
+LARGEST, SMALL = 1_048_588, 100  # bytes that a message may have: as it comes; and so few that only a transaction's marker (78) fits
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,23 @@ class Kafka:
         """The topics that there are, without Kafka's own."""
         with self.admin() as admin:
             return {str(name) for name in admin.list_topics() if not name.startswith("__")}
+
+    def configure(self, topics: Iterable[str], configs: Mapping[str, str]) -> None:
+        """Set options of topics; one that is not there is left out."""
+        from kafka.admin import ConfigResource, ConfigResourceType
+
+        with self.admin() as admin:
+            for topic in {*topics} & {*admin.list_topics()}:
+                admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
+
+    @contextlib.contextmanager
+    def refusing(self, *topics: str, above: int = SMALL) -> Iterator[None]:
+        """For a while topics refuse messages of more than `above` bytes, and a client does not send them again."""
+        self.configure(topics, {"max.message.bytes": str(above)})
+        try:
+            yield
+        finally:
+            self.configure(topics, {"max.message.bytes": str(LARGEST)})
 
     def send(self, topic: str, records: Iterable[Record]) -> int:
         """Send messages in order, acknowledged by all replicas in sync; how many."""

@@ -62,9 +62,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> None:
         lab.read(module_path.parent), work=option.lab_work, seed=option.lab_seed, judge_starter=option.lab_judge_starter
     )
     config.stash[KEY] = session
-    if "dbt" in session.lab.packs() and not session.not_started():
-        session.start_dbt()  # it imports while verify.py is read and the services start
-    if not session.not_started():
+    if not session.not_started():  # what is imported meanwhile: verify.py is read, and services start
+        if "dbt" in session.lab.packs():
+            session.start_dbt()
         session.start_servers()
     if option.lab_parent is not None:
         end_with_parent(session, option.lab_parent)

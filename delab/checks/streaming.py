@@ -51,6 +51,7 @@ CAUSE = re.compile(r"^Caused by:|\w(Exception|Error)\b|\[[A-Z_.]{6,}\]")
 PATIENCE, START_PATIENCE = 8, 25  # seconds that `shows` waits for the truth before it sends rounds; the same while a job starts
 READ = 30  # seconds that the job may take to read what was sent, before more is sent anyway
 CHECKPOINT = 15  # seconds that it may take to complete a checkpoint, before it is killed anyway
+SPARKS = {"offsets", "commits", "sources", "state", "metadata", ".metadata.crc"}  # what is in a checkpoint of Spark's
 GRACE = 3  # seconds that it waits after the last round has shown its effect
 Step = tuple[Callable[[], object], Callable[[], object]]  # sends something; tells whether its effect is seen
 
@@ -332,6 +333,11 @@ def committed(folder: Path, topic: str) -> dict[str, dict[int, int]]:
     """Of each Spark checkpoint below a folder that reads a topic: up to which offsets its last committed batch has read it."""
     told = {query: committed_to(folder / query, done, topic) for query, (_, done) in batches(folder).items()}
     return {query: {int(place): end for place, end in ends.items()} for query, ends in told.items() if ends}
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The files below a folder that belong to the learner's program: all but those of Spark's checkpoints."""
+    return [path for path in folder.rglob("*") if not SPARKS & {*path.relative_to(folder).parts} and path.is_file()]
 
 
 def last(log: Path) -> int:

@@ -146,10 +146,7 @@ class Duality:
 
     def compact_now(self):
         """Compact all that is in `customers`, whatever the settings, as time would do it; see that it is done."""
-        from kafka.admin import ConfigResource
-
-        with self.kafka.admin() as admin:
-            admin.alter_configs([ConfigResource("TOPIC", CUSTOMERS, configs=AT_ONCE)])
+        self.kafka.configure([CUSTOMERS], AT_ONCE)
         end = self.kafka.ends(CUSTOMERS)[0]
         self.log([self.shop.change(segment=self.shop.names[0])])
         wait.until(lambda: self.compacted(end), seconds=CLEAN, what="compaction")

@@ -5,37 +5,15 @@ was tried, and stalled neither the ledger nor the groups' offsets on a broker th
 """
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from delab import process, wait
-from delab.checks.streaming import batches
+from delab.checks.streaming import batches, own_files
 from delab.errors import Timeout
 
-SMALL, NORMAL = "100", "1048588"  # bytes that a message may have: no payment fits, all fit; a transaction's marker has 78
-LEAST = "80"  # the same for positions: of a text of more than a dozen letters they do not fit
-OFFSETS = "__consumer_offsets"
-SPARK = {"offsets", "commits", "sources", "state", "metadata", ".metadata.crc"}  # what is in a checkpoint of Spark's
+LEAST = 80  # bytes that a message may have, so that no text of more than a dozen letters fits
 TURN = 1  # seconds for which one half of Flink's cluster runs while the other one stands still
-
-
-@contextmanager
-def refuses(kafka, *topics, size=SMALL):
-    """Topics refuse what is sent to them for a while, and a client does not send it again; one that is not there is left out."""
-    put_largest(kafka, topics, size)
-    try:
-        yield
-    finally:
-        put_largest(kafka, topics, NORMAL)
-
-
-def put_largest(kafka, topics, size):
-    """Set the largest message that topics take."""
-    from kafka.admin import ConfigResource, ConfigResourceType
-
-    with kafka.admin() as admin:
-        for topic in {*topics} & {*admin.list_topics()}:
-            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": size})])
 
 
 class Checkpoints:
@@ -60,9 +38,8 @@ class Notes:
         self.folders, self.kept = folders, {}  # {path: [(written at, in seconds since 1970, content), …]}, the oldest first
 
     def files(self):
-        """The files that are not of Spark's logs."""
-        paths = [(path, path.relative_to(folder).parts) for folder in self.folders for path in folder.rglob("*")]
-        return [path for path, parts in paths if not SPARK & {*parts} and path.is_file()]
+        """The files of the folders that are not Spark's."""
+        return [path for folder in self.folders for path in own_files(folder)]
 
     def keep(self):
         """Remember what they hold now."""
@@ -73,12 +50,11 @@ class Notes:
                     known.append((at, path.read_bytes()))
 
     def put_back(self, moment):
-        """Those that were written later hold what they held then, or are not there; how many. The job is dead."""
+        """Those that were written later hold what they held then, or are not there. The job is dead."""
         late = [path for path in self.files() if path.stat().st_mtime > moment]
         for path in late:
             before = [content for at, content in self.kept.get(path, ()) if at <= moment]
             path.write_bytes(before[-1]) if before else path.unlink()
-        return len(late)
 
 
 class Halves:

@@ -5,13 +5,13 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
-from faults import LEAST, OFFSETS, Checkpoints, Halves, Notes, refuses
+from faults import LEAST, Checkpoints, Halves, Notes
 from mistakes import ledger_says, rejected_says
 from prepare import LEDGER, PAYMENTS, REJECTED, Payments, Provider
 
 from delab import wait
 from delab.checks import fail, main
-from delab.checks.kafka import Kafka
+from delab.checks.kafka import POSITIONS, Kafka
 from delab.checks.results import Output, rows, text, whole
 from delab.checks.streaming import PATIENCE, START_PATIENCE, Job, uncommit
 from delab.errors import Timeout
@@ -205,7 +205,7 @@ def test_refused_by_the_sink(booking, evidence):
     booking.job.wait_checkpoint()
     before = booking.checkpoints.batches() if booking.checkpoints else {}
     at = booking.written()
-    with refuses(booking.kafka, LEDGER):
+    with booking.kafka.refusing(LEDGER):
         booking.send(SOME)
         booking.wait(lambda: refused(booking, before), FAULT)
         booking.job.kill()
@@ -239,7 +239,7 @@ def kill_before_the_note(booking, at):
     """Kill a job that has written behind the ledger's `at` messages: none of its notes, wherever it keeps them, says so."""
     notes, own = Notes(booking.checkpoints.folder, booking.work.folder), booking.kafka.topics() - {PAYMENTS, LEDGER, REJECTED}
     notes.keep()
-    with refuses(booking.kafka, OFFSETS), refuses(booking.kafka, *own, size=LEAST):
+    with booking.kafka.refusing(POSITIONS), booking.kafka.refusing(*own, above=LEAST):
         booking.send(SOME, TEXTS)
         booking.wait(lambda: notes.keep() or booking.written() >= at + SOME or not booking.job.running(), FAULT)
         booking.wait(lambda: (booking.right() and booking.checkpoints.noted()) or not booking.job.running(), NOTE)

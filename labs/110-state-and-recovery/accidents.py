@@ -1,36 +1,15 @@
 """What befalls checkpoints and the topic while the job is dead, or just before."""
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from prepare import PAYMENTS
 
 from delab import files, wait
-from delab.checks.streaming import CHECKPOINT, batches, committed, uncommit
+from delab.checks.streaming import CHECKPOINT, batches, committed, own_files, uncommit
 from delab.errors import Blocked, Timeout
 
-OFFSETS, SMALL, NORMAL = "__consumer_offsets", "100", "1048588"  # the groups' positions; bytes that a message may have
-SPARK = {"offsets", "commits", "sources", "state", "metadata", ".metadata.crc"}  # what is in a checkpoint of Spark's
 BESIDE = ("-wal", "-shm", "-journal")  # of a database of SQLite's: files that belong to it
-
-
-@contextmanager
-def no_positions(kafka):
-    """For a while no position of a consumer group can be noted."""
-    put_largest(kafka, SMALL)
-    try:
-        yield
-    finally:
-        put_largest(kafka, NORMAL)
-
-
-def put_largest(kafka, size):
-    """Set the largest message that the topic of the groups' positions takes, if there is that topic."""
-    from kafka.admin import ConfigResource, ConfigResourceType
-
-    with kafka.admin() as admin:
-        if OFFSETS in admin.list_topics():
-            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, OFFSETS, {"max.message.bytes": size})])
 
 
 def in_groups(kafka):
@@ -48,8 +27,7 @@ class Notes:
 
     def files(self):
         """What they hold; Spark's own are not among them."""
-        paths = [path for path in self.folder.rglob("*") if not SPARK & {*path.relative_to(self.folder).parts}]
-        return {path: path.read_bytes() for path in paths if path.is_file()}
+        return {path: path.read_bytes() for path in own_files(self.folder)}
 
     def keep(self):
         """Remember what they hold now."""

@@ -4,7 +4,7 @@ import json
 from contextlib import nullcontext
 
 import pytest
-from accidents import Checkpoints, no_positions, trim
+from accidents import Checkpoints, trim
 from mistakes import AVERAGE, COLUMNS, KEYS, told
 from prepare import (
     ACCOUNTS,
@@ -24,7 +24,7 @@ from prepare import (
 
 from delab.checks import expect, fail, main
 from delab.checks.event_time import floor, judged
-from delab.checks.kafka import Kafka
+from delab.checks.kafka import POSITIONS, Kafka
 from delab.checks.results import Output, latest, rows
 from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job
 
@@ -247,7 +247,7 @@ def test_survives_a_kill(bank, evidence):
     bank.send_until(edge + DELAY + 30 * SECOND)
     bank.judge([BALANCES, SPENDING], "before the job is killed")
     bank.checkpoints.wait_for(dict(bank.feed.ends))
-    with nullcontext() if bank.job.flink else no_positions(bank.kafka):
+    with nullcontext() if bank.job.flink else bank.kafka.refusing(POSITIONS):
         one_more(bank)
         bank.kill()
     bank.checkpoints.leave_half_done(bank.kafka)

@@ -14,7 +14,7 @@ from delab import lab, wait
 from delab.checks import CheckFailed, Work, streaming
 from delab.checks.kafka import Record
 from delab.checks.results import instant, latest, money, rows, whole
-from delab.checks.streaming import Job, batches, committed, committed_to, message, uncommit, without_frames
+from delab.checks.streaming import Job, batches, committed, committed_to, message, own_files, uncommit, without_frames
 
 FOREVER = """
 import subprocess, sys, time
@@ -141,6 +141,13 @@ def test_batches_that_were_planned_and_not_committed_are_seen(tmp_path: Path) ->
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert batches(tmp_path) == {"b": (0, -1), "views": (1, 0)}
+
+
+def test_files_of_the_learners_own_are_told_from_sparks(tmp_path: Path) -> None:
+    for name in ("views/metadata", "views/offsets/1", "views/commits/.0.crc", "views/state/0/1.delta", "views/mine.json", "last"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert {str(path.relative_to(tmp_path)) for path in own_files(tmp_path)} == {"views/mine.json", "last"}
 
 
 def query(place: Path, *, planned: int, committed: int, offsets: str) -> None:

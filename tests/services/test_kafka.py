@@ -96,6 +96,16 @@ def test_aborted_transactions_are_left_out_of_a_committed_read(one: templates.Sc
     assert [one.value for one in kafka.read("transfers")] == [b"kept", b"dropped"]
 
 
+def test_a_topic_refuses_what_is_large_for_a_while(one: templates.Scratch) -> None:
+    kafka, large = Kafka(one), [Record(b"x" * 500)]
+    kafka.create("strict")
+    with kafka.refusing("strict", "no such topic"):
+        with pytest.raises(Blocked, match="MessageSizeTooLarge"):
+            kafka.send("strict", large)
+        assert kafka.ends("strict") == {0: 0}
+    assert kafka.send("strict", large) == 1
+
+
 def test_a_missing_topic_is_the_learners(one: templates.Scratch) -> None:
     with pytest.raises(CheckFailed, match="a topic 'nowhere'"):
         Kafka(one).read("nowhere")
