@@ -178,7 +178,7 @@ class PodLinks(Links):
 
     def spawn(self, held: int) -> None:
         """Start the pod. Containers that were in an earlier one have lost their network, so they go first."""
-        engine.remove(*engine.containers(self.stack.name))
+        self.stack.clear()
         if user := paths.service_user():
             os.chown(self.folder, *user)
         self.stack.create_pod()
@@ -190,6 +190,10 @@ class ComposeStack(LocalStack):
     runtime = "compose"
     node = ContainerNode
     nodes: dict[str, ContainerNode]  # type: ignore[assignment]
+
+    def __init__(self, *given: Any) -> None:
+        self.boxes: set[str] = set()  # whose containers this process has made, and not removed
+        super().__init__(*given)
 
     def container_name(self, name: str) -> str:
         """What the engine calls the container of a service."""
@@ -275,7 +279,19 @@ class ComposeStack(LocalStack):
         if image in JAVA:
             fixed["tmpfs"] = {"/tmp": "exec,size=128m,mode=1777"}  # noqa: S108
         with engine.explained(f"create a container for {name}"):
-            return engine.client().containers.run(engine.image(image), **{**fixed, **options})
+            made = engine.client().containers.run(engine.image(image), **{**fixed, **options})
+        self.boxes.add(name)
+        return made
+
+    def clear(self) -> None:
+        """Remove the containers."""
+        self.boxes.clear()
+        engine.remove(*engine.containers(self.name))
+
+    def lost(self) -> list[str]:
+        """Services whose container has ended: no learner's program does that, since a server is only a process in it."""
+        there = {one.name for one in engine.containers(self.name) if one.status in ("running", "paused")} if self.boxes else set()
+        return sorted(name for name in self.boxes if self.container_name(name) not in there)
 
     def check_python(self, name: str) -> None:
         """See that the person's Python runs in a container. Raises Blocked."""
@@ -318,7 +334,7 @@ class ComposeStack(LocalStack):
 
     def renumber(self) -> None:
         """Choose all ports anew, and tell the services' files."""
-        engine.remove(*engine.containers(self.name))
+        self.clear()
         old, self.layout = self.layout, Layout.choose(tuple(node.service for node in self))
         self.layout.write(self.folder)
         for node in self:
@@ -330,6 +346,7 @@ class ComposeStack(LocalStack):
 
     def sweep(self) -> None:
         """End what is left of the stack, containers and all."""
+        self.boxes.clear()
         engine.clear(self.name)
         for node in self:
             (node.place.folder / "container").unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any, Protocol
 
 import psutil
@@ -40,6 +41,7 @@ class LocalNode:
 
     def __init__(self, stack: "LocalStack", service: Service) -> None:
         self.stack, self.service, self.name = stack, service, service.name
+        self.started: Started | None = None  # by this process, which has not ended it
 
     @property
     def place(self) -> Place:
@@ -103,7 +105,8 @@ class LocalNode:
         plan = {"record": str(place.record), "log": str(place.log), "cwd": str(place.folder), "umask": 0o077}
         plan |= {"user": self.user(), "lock_fd": descriptor}
         mine = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "DELAB"))}
-        return process.spawn(self.service.command(place), plan, mine | self.service.environment(place))
+        self.started = process.spawn(self.service.command(place), plan, mine | self.service.environment(place))
+        return self.started
 
     def user(self) -> tuple[int, int] | None:
         """Whom the service runs as: none (the person), or the service user."""
@@ -136,12 +139,14 @@ class LocalNode:
 
     def stop(self) -> None:
         """Stop it in an orderly way."""
+        self.started = None
         if found := self.process():
             process.stop(found, self.service.stop_signal, self.service.stop_seconds)
         self.place.record.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Kill it and all below it, and see them gone."""
+        self.started = None
         if found := self.process():
             process.kill(process.tree(found))
 
@@ -222,6 +227,11 @@ class LocalStack:
             )
         except Timeout as error:
             raise Blocked(f"{error.message}; the last it logged:\n{node.log()}", f"its log: {node.place.log}") from error
+
+    def lost(self) -> list[str]:
+        """Services that neither we nor a learner's program has ended: killed, as a system does that has no memory left."""
+        suspects = [node for node in self if node.started and not node.service.killable]
+        return [node.name for node in suspects if node.started and node.started.poll() == -SIGKILL]
 
     def stop(self) -> None:
         """Stop all in reverse order, going on after errors."""

@@ -6,14 +6,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
-from delab import doctor, engine, inside, process, runtime, templates, wait
+from delab import doctor, engine, inside, lab, process, runtime, templates, verify, wait
 from delab.checks import Database
+from delab.checks.result import Verdict
 from delab.errors import Blocked, LabError
 from delab.services import make
 
@@ -147,6 +149,40 @@ def test_the_network_comes_back_when_its_container_was_removed(stack: Any, prima
     stack.find("pod").remove(force=True)
     stack.start()
     arrives(replica, write(primary))
+
+
+SLOW = """
+import os, pathlib, time, psycopg2
+pathlib.Path("MARKER").touch()
+time.sleep(4)
+with psycopg2.connect(os.environ["PRIMARY_DSN"]) as session:
+    session.cursor().execute("CREATE TABLE numbers AS SELECT generate_series(1, %s) AS n", [os.environ["N"]])
+"""
+
+
+@containers
+@pytest.mark.parametrize("service", ["pod", "primary", "none"])
+def test_a_container_that_is_killed_is_not_blamed_on_the_learner(
+    service: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The learner's program then ends with an error; of a container that lives, that error is its own."""
+    monkeypatch.setenv("LAB_RUNTIME", "compose")
+    subject, marker = lab.get(902), place / "marker"
+    (place / "work").mkdir()
+    wrong = SLOW.replace("MARKER", str(marker)).replace("PRIMARY_DSN", "PRIMARY_DSN" if service != "none" else "NO_SUCH_DSN")
+    (place / "work" / "fill.py").write_text(wrong)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(verify.run, subject, work=place / "work")
+        wait.until(lambda: marker.exists() or asked.done(), seconds=60, what="the learner's program")
+        mine = [one for one in engine.containers() if one.labels["delab.stack"].startswith(subject.slug)]
+        victims = [one for one in mine if one.name.endswith(f"-{service}")]
+        for one in victims:
+            one.kill()
+        result = asked.result()
+    assert len(victims) == (service != "none")
+    assert result.verdict == (Verdict.BLOCKED if victims else Verdict.FAILED), result
+    if victims:
+        assert service in next(check.because for check in result.checks if check.outcome == "blocked")
 
 
 @containers

@@ -165,6 +165,8 @@ def changes(session: Session, name: str, error: BaseException | None) -> dict[st
         return {}
     if isinstance(error, pytest.skip.Exception):
         return {"outcome": "skipped", "because": session.because(name) or str(error)}
+    if not isinstance(error, Blocked):
+        error = outside(session) or error
     if isinstance(error, CheckFailed):
         return {"outcome": "failed", "failure": complete(session, name, error.failure)}
     reason, fix = explain(error)
@@ -173,6 +175,16 @@ def changes(session: Session, name: str, error: BaseException | None) -> dict[st
     if isinstance(error, CheckTimeoutError | LabError):
         fix = fix or "on a slow machine set LAB_TIMEOUT_SCALE=3"
     return {"outcome": "broken", "because": reason, "fix": fix}
+
+
+def outside(session: Session) -> Blocked | None:
+    """What a check that did not pass met and the learner has nothing to do with, if anything."""
+    try:
+        names = session.lost()
+    except Blocked as problem:
+        return problem
+    said = f"while the check ran, something outside the lab ended {names}: for instance a system that has no memory left"
+    return Blocked(said, "verify again; `lab doctor` looks at the machine") if names else None
 
 
 def complete(session: Session, name: str, failure: Failure) -> Failure:

@@ -100,6 +100,10 @@ class Session:
             self.stacks.remove(stack)
             stack.destroy()
 
+    def lost(self) -> str:
+        """The services that were ended from outside, as by a system without memory; empty if none was, or if nobody can tell."""
+        return ", ".join(name for stack in self.stacks for name in stack.lost())
+
     # Results
 
     def because(self, name: str) -> str:

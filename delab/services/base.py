@@ -48,6 +48,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     packs: ClassVar[tuple[str, ...]] = ()  # packs of locked packages that it needs
     embedded: ClassVar[bool] = False  # true: it runs in the learner's own programs, and nobody starts it
     as_person: ClassVar[bool] = False  # true: it runs as the person even if that is root
+    killable: ClassVar[bool] = False  # true: a learner's program may have reason to kill it, as a failover has
     created_stopped: ClassVar[bool] = False  # true: a template of its data needs no start (and it may not start alone)
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     start_seconds: ClassVar[float] = 30

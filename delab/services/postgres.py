@@ -47,6 +47,7 @@ class Service(Base, frozen=True, kw_only=True):
     settings: dict[str, str] = msgspec.field(default_factory=dict)
 
     packs: ClassVar[tuple[str, ...]] = ("postgres",)
+    killable: ClassVar[bool] = True
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": sessions are ended, data is flushed
 
     def reaches(self) -> tuple[str, ...]:

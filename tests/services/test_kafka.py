@@ -52,6 +52,21 @@ def test_messages_come_back_with_key_time_and_partition(one: templates.Scratch) 
     assert kafka.ends("events") == {0: 250, 1: 250}
 
 
+def test_a_broker_that_the_system_killed_is_lost_and_one_that_we_killed_is_not() -> None:
+    stack = templates.Scratch(ONE)
+    try:
+        stack.start()
+        stack["kafka"].kill()
+        assert stack.lost() == []
+        stack["kafka"].start()
+        stack["kafka"].running().kill()
+        wait.until(lambda: stack.lost() == ["kafka"], seconds=10, what="the broker to end")
+        stack["kafka"].start()
+        assert stack.lost() == []
+    finally:
+        stack.destroy()
+
+
 def test_old_messages_stay(one: templates.Scratch) -> None:
     """Clicks of a data set are years old; Kafka's own default would delete them at its next look."""
     from kafka.admin import ConfigResource, ConfigResourceType
