@@ -60,7 +60,7 @@ def bare(*, archive: bool) -> tuple[float, float]:
         stack.layout = Layout.choose(PLAN.services)
         service, spot = stack["flink"].service, stack["flink"].place
         service.before_start(spot)
-        commands = json.loads((spot.folder / "plan.json").read_text()).values()
+        commands = json.loads(service.command(spot)[-1]).values()
         began = time.perf_counter()
         with spot.log.open("w") as log:
             children = [subprocess.Popen(without(command, archive), stdout=log, stderr=log) for command in commands]

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from delab import engine, files, paths, process, python, wait
+from delab import engine, files, flink, flink_main, paths, process, python, wait
 from delab import postgres_programs as programs
 from delab.errors import Blocked
 from delab.layout import Layout
@@ -36,11 +36,12 @@ LIMITS = {
     "kafka": 1024,
     "airflow": 2560,
     "spark": 2560,
+    "flink": 2560,
     POD: 96,
 }  # MiB, with what a scratch stack keeps in memory as files
 PROCESSES = 512
-JAVA = ("kafka", "spark")  # kinds whose libraries for compression are unpacked to /tmp and run there
-OWN_PYTHON = ("spark",)  # kinds that run functions of the person's Python, which only the same version can read
+JAVA = ("kafka", "spark", "flink")  # kinds whose libraries for compression are unpacked to /tmp and run there
+OWN_PYTHON = ("spark", "flink")  # kinds that run functions of the person's Python, which only the same version can read
 IN_CONTAINERS = ("pg_ctl", "postgres")  # tools that start servers: run where the data's server runs
 TAKEN = ("port is already allocated", "address already in use")
 
@@ -89,7 +90,7 @@ class ContainerNode(LocalNode):
         plan = {"record": str(place.record), "log": str(place.log), "cwd": str(place.folder), "umask": 0o077}
         command = [*launcher(plan), *map(self.translated, self.service.command(place))]
         variables = {key: self.translated(value) for key, value in self.service.environment(place).items()}
-        if self.kind in OWN_PYTHON:
+        if self.kind == "spark":
             variables |= python.variables()
             self.stack.check_python(self.name)
         started = self.stack.execute(self.name, command, variables)
@@ -244,8 +245,9 @@ class ComposeStack(LocalStack):
             name, self.nodes[name].kind, network_mode=f"container:{pod.id}", volumes=self.volumes(name), user=self.person(name)
         )
         place = self.nodes[name].place
-        if paths.service_user() and self.nodes[name].service.as_person:
-            os.chown(place.folder, 0, 0)  # root in a container is not above the modes of files
+        if paths.service_user() and (service := self.nodes[name].service).as_person:
+            for folder in (place.folder, *(place.folder / own for own in service.folders)):
+                os.chown(folder, 0, 0)  # root in a container is not above the modes of files
         told = {
             "container": made.name,
             "user": self.person(name),
@@ -306,7 +308,8 @@ class ComposeStack(LocalStack):
         """What a service sees of this machine, each at its own path: the stack's folder, learners' files, the pass file."""
         shared = [self.folder, files.make_folder(paths.runtime() / "runs"), *([paths.work()] if paths.work().is_dir() else [])]
         read = [path for path in (programs.passfile(), paths.root() / "dags") if path.exists()]
-        read += python.places() if self.nodes[name].kind in OWN_PYTHON else []
+        if (kind := self.nodes[name].kind) in OWN_PYTHON:
+            read += python.places(str(flink.python()) if kind == "flink" else sys.executable)
         modes = {str(path): "rw" for path in shared} | {str(path): "ro" for path in read}
         return {path: {"bind": path, "mode": mode} for path, mode in modes.items()}
 
@@ -395,6 +398,10 @@ def installed(kind: str) -> list[tuple[str, str]]:
         return [(str(java.home()), "/opt/java"), (str(jars.folder(kind)), f"/opt/jars/{kind}")]
     if kind == "spark":
         return [(str(java.home()), "/opt/java"), (str(spark.home()), "/opt/spark"), (sys.executable, python.program())]
+    if kind == "flink":
+        homes = [(str(flink.home()), "/opt/flink"), (str(flink.pyflink()), "/opt/flink")]
+        ours = [(flink_main.__file__, f"{LIBRARY}/flink_main.py"), (sys.executable, "/usr/bin/python3")]
+        return [(str(java.home()), "/opt/java"), (str(jars.folder(kind)), f"/opt/jars/{kind}"), *homes, *ours]
     return [(sys.executable, "/opt/delab/bin/python")]
 
 

@@ -151,6 +151,7 @@ def inputs(name: str) -> str:
         ROOT / "delab/launch.py",
         ROOT / "delab/link.py",
         ROOT / "delab/spark_connect.py",
+        ROOT / "delab/flink_main.py",
     ]
     if name == "airflow":
         chosen += [*(ROOT / "delab").rglob("*.py")]

@@ -70,8 +70,7 @@ class Cluster:
 
 def main(plan: str) -> int:
     """Run the cluster of a plan."""
-    with open(plan) as file:  # noqa: PTH123 - importing pathlib costs memory and time
-        cluster = Cluster(json.load(file))
+    cluster = Cluster(json.loads(plan))
     signal.signal(signal.SIGTERM, cluster.end)
     signal.signal(signal.SIGINT, cluster.end)
     os.environ.pop("PYTHONPATH", None)

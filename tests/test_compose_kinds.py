@@ -12,6 +12,9 @@ import pytest
 
 from delab import engine, process, python, templates, wait
 from delab.checks import Database
+from delab.checks.flink import CLIENT, Flink
+from delab.checks.kafka import Kafka, Record
+from delab.checks.program import Limits, Program
 from delab.checks.spark import events
 from delab.errors import Blocked
 from delab.services import make
@@ -103,6 +106,50 @@ def test_spark_answers_and_runs_functions_of_this_python(monkeypatch: pytest.Mon
         assert done.stdout.strip() == "4", done.stderr[-2000:]
         assert events(stack).queries
         ends_and_comes_back(stack["spark"])
+
+
+FUNCTION = """
+from pyflink.table import DataTypes, EnvironmentSettings, TableEnvironment
+from pyflink.table.expressions import col
+from pyflink.table.udf import udf
+
+env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+double = udf(lambda x: x * 2, result_type=DataTypes.BIGINT())
+made = env.from_elements([(1,), (20,)], ["n"]).select(double(col("n")))
+print(sorted(row[0] for row in made.execute().collect()))
+"""
+COPY = """
+from pyflink.table import EnvironmentSettings, TableEnvironment
+
+env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+env.get_config().set("execution.checkpointing.interval", "500 ms")
+for name in ("seen", "copied"):
+    at = f"'connector'='kafka','topic'='{name}','properties.bootstrap.servers'='KAFKA','scan.startup.mode'='earliest-offset'"
+    env.execute_sql(f"CREATE TABLE {name} (word STRING) WITH ({at},'format'='raw','sink.delivery-guarantee'='at-least-once')")
+env.execute_sql("INSERT INTO copied SELECT UPPER(word) FROM seen").wait()
+"""
+
+
+@needs("flink")
+@needs("kafka")
+def test_flink_runs_jobs_and_functions_of_this_python(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """A job of the host's reads and writes the broker in its own container, and leaves checkpoints where the host sees them."""
+    with started(monkeypatch, make("kafka", {}), make("flink", {})) as stack:
+        kafka, flink, variables = Kafka(stack), Flink(stack), {**os.environ, **stack.environment()}
+        kafka.create("seen")
+        kafka.create("copied")
+        kafka.send("seen", [Record(b"one")])
+        (place / "job.py").write_text(COPY.replace("KAFKA", f"127.0.0.1:{stack['kafka'].endpoint.port}"))
+        bounds: Any = {"mark": place, "limits": Limits(**CLIENT), "stdin": None}
+        with Program(["flink-python", "job.py"], folder=place, environment=variables, **bounds) as job:
+            wait.until(lambda: kafka.read("copied"), seconds=90, what="the copy")
+            flink.wait_checkpoint(flink.wait_running(alive=job))
+        assert [record.value for record in kafka.read("copied")] == [b"ONE"]
+        assert flink.latest()
+        flink.cancel_all()
+        done = subprocess.run(["flink-python", "-c", FUNCTION], env=variables, capture_output=True, text=True, check=False)
+        assert done.stdout.strip().endswith("[2, 40]"), done.stderr[-2000:]
+        ends_and_comes_back(stack["flink"])
 
 
 @needs("base")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from delab import files, flink, flink_main, java, process, wait
+from delab import files, flink, flink_main, java, process, python, wait
 from delab.layout import Layout
 from delab.local import LocalStack
 from delab.runtime import Endpoint
@@ -119,8 +119,6 @@ class Service(Base, frozen=True, kw_only=True):
         for folder in (place.data / "tmp", configuration(place), *(place.folder / name for name in self.folders)):
             files.make_folder(folder)
         self.configure(place)
-        plan = {"jobmanager": self.jobmanager(place), "taskmanager": self.taskmanager(place)}
-        files.write_atomic(place.folder / "plan.json", json.dumps(plan).encode())
 
     def configure(self, place: Place) -> None:
         """Write what cluster and clients read: config.yaml and how they log."""
@@ -144,6 +142,7 @@ class Service(Base, frozen=True, kw_only=True):
             "execution.checkpointing.savepoint-dir": (place.folder / SAVEPOINTS).as_uri(),
             "python.executable": str(flink.python()),
             "python.client.executable": str(flink.python()),
+            **(in_a_container() if place.contained else {}),
             **self.settings,
         }
 
@@ -181,7 +180,8 @@ class Service(Base, frozen=True, kw_only=True):
 
     def command(self, place: Place) -> list[str]:
         """One process that starts and watches both."""
-        return [sys.executable, "-I", "-S", str(Path(flink_main.__file__)), str(place.folder / "plan.json")]
+        plan = {"jobmanager": self.jobmanager(place), "taskmanager": self.taskmanager(place)}
+        return [sys.executable, "-I", "-S", flink_main.__file__, json.dumps(plan)]
 
     def environment(self, place: Place) -> dict[str, str]:
         """What the cluster's Python workers need."""
@@ -272,6 +272,12 @@ def rehearse(stack: LocalStack) -> list[Path]:
         files.remove_tree(home)
     node.stop()
     return [Path(service.listing(node.place, role)) for role in ("jobmanager", "taskmanager", "client")]
+
+
+def in_a_container() -> dict[str, str]:
+    """How its Python workers find the person's PyFlink, which is mounted there without its environment."""
+    mine = str(flink.python())
+    return {"python.executable": python.program(mine), "python.pythonpath": python.variables(mine)["PYTHONPATH"]}
 
 
 def configuration(place: Place) -> Path:
