@@ -20,8 +20,9 @@ from typing import Any
 
 import psutil
 
-from delab import engine, files, flink, flink_main, paths, process, python, wait
+from delab import engine, files, paths, process, python, wait
 from delab import postgres_programs as programs
+from delab.contained import LIBRARY, PROGRAMS, own_python, translated
 from delab.errors import Blocked
 from delab.layout import Layout
 from delab.links import Links, Wanted
@@ -29,8 +30,6 @@ from delab.local import LINK, PORT_TRIES, LocalNode, LocalStack, Started
 from delab.templates import Scratch
 
 POD = "pod"
-LIBRARY = "/usr/local/lib/delab"  # in every image
-PROGRAMS = "/opt/postgres/pginstall18/bin"
 LIMITS = {
     "postgres": 2048,
     "kafka": 1024,
@@ -41,7 +40,6 @@ LIMITS = {
 }  # MiB, with what a scratch stack keeps in memory as files
 PROCESSES = 512
 JAVA = ("kafka", "spark", "flink")  # kinds whose libraries for compression are unpacked to /tmp and run there
-OWN_PYTHON = ("spark", "flink")  # kinds that run functions of the person's Python, which only the same version can read
 IN_CONTAINERS = ("pg_ctl", "postgres")  # tools that start servers: run where the data's server runs
 TAKEN = ("port is already allocated", "address already in use")
 
@@ -88,8 +86,8 @@ class ContainerNode(LocalNode):
         self.service.before_start(place)
         place.record.unlink(missing_ok=True)
         plan = {"record": str(place.record), "log": str(place.log), "cwd": str(place.folder), "umask": 0o077}
-        command = [*launcher(plan), *map(self.translated, self.service.command(place))]
-        variables = {key: self.translated(value) for key, value in self.service.environment(place).items()}
+        command = [*launcher(plan), *(translated(part, self.kind) for part in self.service.command(place))]
+        variables = {key: translated(value, self.kind) for key, value in self.service.environment(place).items()}
         if self.kind == "spark":
             variables |= python.variables()
             self.stack.check_python(self.name)
@@ -97,12 +95,6 @@ class ContainerNode(LocalNode):
         recorded = partial(process.recorded, place.record)
         wait.until(lambda: recorded() or started.poll() is not None, seconds=10, what=f"{self.name} to be started")
         return started
-
-    def translated(self, text: str) -> str:
-        """A command's part or a variable, with the image's programs for this machine's."""
-        for mine, theirs in installed(self.kind):
-            text = text.replace(mine, theirs)
-        return text
 
     def wait_ready(self, started: Started | None) -> None:
         """Wait for the first real answer."""
@@ -308,8 +300,7 @@ class ComposeStack(LocalStack):
         """What a service sees of this machine, each at its own path: the stack's folder, learners' files, the pass file."""
         shared = [self.folder, files.make_folder(paths.runtime() / "runs"), *([paths.work()] if paths.work().is_dir() else [])]
         read = [path for path in (programs.passfile(), paths.root() / "dags") if path.exists()]
-        if (kind := self.nodes[name].kind) in OWN_PYTHON:
-            read += python.places(str(flink.python()) if kind == "flink" else sys.executable)
+        read += own_python(self.nodes[name].kind)
         modes = {str(path): "rw" for path in shared} | {str(path): "ro" for path in read}
         return {path: {"bind": path, "mode": mode} for path, mode in modes.items()}
 
@@ -386,23 +377,6 @@ def number_inside(found: psutil.Process) -> int:
 def launcher(plan: Mapping[str, Any]) -> list[str]:
     """The command that carries out `plan` in a container."""
     return ["/usr/bin/python3", "-I", "-S", f"{LIBRARY}/launch.py", json.dumps(plan)]
-
-
-def installed(kind: str) -> list[tuple[str, str]]:
-    """Where the programs of a kind of service are: on this machine, and in its image."""
-    from delab import jars, java, spark
-
-    if kind == "postgres":
-        return [(str(programs.folder()), PROGRAMS)]
-    if kind == "kafka":
-        return [(str(java.home()), "/opt/java"), (str(jars.folder(kind)), f"/opt/jars/{kind}")]
-    if kind == "spark":
-        return [(str(java.home()), "/opt/java"), (str(spark.home()), "/opt/spark"), (sys.executable, python.program())]
-    if kind == "flink":
-        homes = [(str(flink.home()), "/opt/flink"), (str(flink.pyflink()), "/opt/flink")]
-        ours = [(flink_main.__file__, f"{LIBRARY}/flink_main.py"), (sys.executable, "/usr/bin/python3")]
-        return [(str(java.home()), "/opt/java"), (str(jars.folder(kind)), f"/opt/jars/{kind}"), *homes, *ours]
-    return [(sys.executable, "/opt/delab/bin/python")]
 
 
 def wrappers() -> Path:
