@@ -18,8 +18,8 @@ from delab.local import LocalNode
 from delab.services import make
 
 ROUNDS = 3
-HEALTHY_SECONDS, TIMES_BARE, MEMORY_MB, VERDICT_SECONDS = 12, 1.2, 1300, 12
-LABS = (86, 91)  # judged without the scheduler, and with it
+HEALTHY_SECONDS, STOP_SECONDS, TIMES_BARE, MEMORY_MB, VERDICT_SECONDS = 12, 3, 1.2, 1300, 12
+LABS = (86, 88, 91)  # judged without the scheduler, and twice with it
 COMMANDS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
@@ -37,18 +37,21 @@ def main() -> int:
 
 def rows(node: LocalNode) -> list[Row]:
     """The service's figures."""
-    ours, bare, memory = [], [], 0.0
+    ours, ends, bare, memory = [], [], [], 0.0
     for _ in range(ROUNDS):
         began = time.monotonic()
         node.start()
         ours.append(time.monotonic() - began)
         memory = max(memory, stack_commands.memory(node.running()))
+        ended = time.monotonic()
         node.stop()
+        ends.append(time.monotonic() - ended)
         bare.append(bare_start(node))
     median = statistics.median(ours)
     return [
         Row("start until all four are healthy, s", median, HEALTHY_SECONDS),
         Row(f"the same, times four commands ({statistics.median(bare):.1f} s)", median / statistics.median(bare), TIMES_BARE),
+        Row("stop until all are gone, s", statistics.median(ends), STOP_SECONDS),
         Row("memory once healthy, MB (proportional)", memory, MEMORY_MB),
     ]
 
