@@ -278,7 +278,7 @@ class Supervisor:
                         child.ended(found[1])
 
     def end(self) -> None:
-        """Ask all to end, then kill. The triggerer is not waited for: it waits ten seconds for its own child, with nothing to save."""
+        """Ask all to end, then kill; the triggerer is not waited for: it waits ten seconds for its own child, for nothing."""
         self.signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while any(child.pid for child in self.children if child.name != "triggerer") and time.monotonic() < deadline:
