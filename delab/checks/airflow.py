@@ -29,9 +29,12 @@ START_SECONDS, ANSWER_SECONDS = 120, 150
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A task of a DAG as it was parsed. `upstream` are its direct dependencies, `ancestors` all of them; times in seconds."""
+    """A task of a DAG as it was parsed. `upstream` are its direct dependencies, `ancestors` all of them; times in seconds.
 
-    kind: str
+    `kinds` are the names of its operator's class and of those that this is made from.
+    """
+
+    kinds: tuple[str, ...]
     upstream: tuple[str, ...]
     downstream: tuple[str, ...]
     ancestors: tuple[str, ...]

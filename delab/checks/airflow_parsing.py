@@ -7,6 +7,8 @@ from typing import Any
 
 from delab.checks.airflow_forks import LONGEST
 
+MOST_RUNS = 100_000  # between a DAG's start and the end of the time that is asked for
+
 
 class Watch:
     """Notes what a DAG file does when it is parsed and should leave to its tasks: network, programs, files, sleep, metadata."""
@@ -106,7 +108,7 @@ def described_task(task: Any) -> dict[str, Any]:
     """A task as data."""
     delay = getattr(task, "retry_delay", None)
     return {
-        "kind": task.task_type,
+        "kinds": [one.__name__ for one in operator(task).__mro__],
         "upstream": sorted(task.upstream_task_ids),
         "downstream": sorted(task.downstream_task_ids),
         "ancestors": sorted(task.get_flat_relative_ids(upstream=True)),
@@ -124,26 +126,33 @@ def described_task(task: Any) -> dict[str, Any]:
     }
 
 
+def operator(task: Any) -> type:
+    """A task's class; a mapped one has it written down."""
+    return getattr(task, "operator_class", None) or type(task)
+
+
 def upcoming(dag: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """The runs that the scheduler would make between two moments, by the DAG's own timetable."""
-    from airflow.serialization.encoders import coerce_to_core_timetable
+    """The runs that the scheduler would make between two moments, if it caught up, by the DAG's own timetable and bounds."""
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables._delta import DeltaMixin
     from airflow.timetables.base import TimeRestriction
 
-    timetable = coerce_to_core_timetable(dag.timetable)
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    bounds, timetable = stored._time_restriction, stored.timetable  # of the DAG and its tasks
     begin, end = moment(request["begin"]), moment(request["end"])
-    earliest = max(filter(None, (dag.start_date, begin)))
-    latest = min(filter(None, (dag.end_date, end)))
+    counted = isinstance(timetable, DeltaMixin) and bounds.earliest  # from its start on, where others follow the clock
+    earliest = bounds.earliest if counted else max(filter(None, (bounds.earliest, begin)))
+    latest = min(filter(None, (bounds.latest, end)))
+    restriction = TimeRestriction(earliest=earliest, latest=latest, catchup=True)
     last, runs = None, list[dict[str, str]]()
-    while len(runs) < request["most"]:
-        info = timetable.next_dagrun_info(
-            last_automated_data_interval=last, restriction=TimeRestriction(earliest=earliest, latest=latest, catchup=True)
-        )
-        if info is None or info.run_after > end:
+    for _ in range(MOST_RUNS):
+        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+        if info is None or info.run_after > end or len(runs) == request["most"]:
             break
         last = info.data_interval
-        runs.append(
-            {"logical_date": str(info.logical_date), "start": str(last.start), "end": str(last.end), "due": str(info.run_after)}
-        )
+        if last.start >= begin:
+            times = {"logical_date": info.logical_date, "start": last.start, "end": last.end, "due": info.run_after}
+            runs.append({name: str(time) for name, time in times.items()})
     return {"runs": runs}
 
 

@@ -22,7 +22,29 @@ STEPS = Path(__file__).parent / "start" / "steps.py"
 NAMES = ("kiosk", "app", "phone", "export", "outlet", "fair", "staff", *SOURCES[:2])
 PARTS = ("extract", "checks.amounts", "checks.lines", "load")
 INNER = (("checks.amounts", "extract"), ("checks.lines", "extract"), ("load", "checks.amounts"), ("load", "checks.lines"))
+CALLS = {"extract": "extract", "checks.amounts": "check_amounts", "checks.lines": "check_lines", "load": "load"}
 SALES_SECONDS, REPORT_SECONDS = 120, 40
+# The verification's steps.py does what the given one does, and notes which task has called what.
+NOTED = "CREATE TABLE calls (dag text, task text, step text, given text[])"
+NOTING = """
+
+def noted(step):
+    @functools.wraps(step)
+    def called(*given, **named):
+        instance = get_current_context()["ti"]
+        given = inspect.signature(step).bind(*given, **named).args
+        who = {"dag": instance.dag_id, "task": instance.task_id, "step": step.__name__, "given": [str(one) for one in given]}
+        run("INSERT INTO calls VALUES (%(dag)s, %(task)s, %(step)s, %(given)s)", **who)
+        return step(*given)
+
+    return called
+
+
+import functools, inspect
+from airflow.sdk import get_current_context
+for step in (open_day, extract, check_amounts, check_lines, load, publish, report):
+    globals()[step.__name__] = noted(step)
+"""
 
 
 @dataclass(frozen=True)
@@ -33,12 +55,15 @@ class Story:
     due: tuple
     seen: tuple
     runs: str
+    calls: tuple
 
 
 @pytest.fixture(scope="module")
 def shop(stack):
     """The verification's own warehouse."""
-    return Database(stack["warehouse"])
+    made = Database(stack["warehouse"])
+    made.execute(NOTED)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +92,9 @@ def days(seed):
 
 
 def steps_for(sources):
-    """steps.py as it came, but for other channels."""
+    """steps.py as it came, but for other channels, and it notes who calls what."""
     text = re.sub(r"^SOURCES = .*$", f"SOURCES = {sources!r}", STEPS.read_text(), flags=re.MULTILINE)
-    return re.sub(r"^OWNERS = .*$", f"OWNERS = {owners(sources)!r}", text, flags=re.MULTILINE)
+    return re.sub(r"^OWNERS = .*$", f"OWNERS = {owners(sources)!r}", text, flags=re.MULTILINE) + NOTING
 
 
 def owners(sources):
@@ -81,7 +106,7 @@ def owners(sources):
 def announcers(judge, tasks):
     """The tasks that start the report: by a trigger, or by an asset that it is scheduled on."""
     assets = set(judge.dag(OTHER_FILE, OTHER).assets_in)
-    return [name for name, task in tasks.items() if task.kind == "TriggerDagRunOperator" or assets & set(task.outlets)]
+    return [name for name, task in tasks.items() if "TriggerDagRunOperator" in task.kinds or assets & set(task.outlets)]
 
 
 def carry_out(judge, shop, tasks, day, sources, bad="", **options):
@@ -90,7 +115,7 @@ def carry_out(judge, shop, tasks, day, sources, bad="", **options):
     with shop.session() as session, session.cursor() as cursor:
         for source in sources:
             sell(cursor, chance, day, source, bad=source == bad)
-    triggers = [name for name, task in tasks.items() if task.kind == "TriggerDagRunOperator"]
+    triggers = [name for name, task in tasks.items() if "TriggerDagRunOperator" in task.kinds]
     unreal = [*triggers, *options.pop("unreal", ())]
     return judge.run(FILE, DAG, day, once=True, unreal=unreal, **options)
 
@@ -220,6 +245,23 @@ def test_a_good_day(good, shop, days, sources):
     expect(
         published == due, expected=f"published: {due[0][0]} channels, {due[0][1]}", seen=f"published has {published or 'no row'}"
     )
+    called = shop.rows("SELECT task, step, given FROM calls WHERE dag = %s", DAG)
+    for task, call in due_calls(sources, day).items():
+        seen = " and ".join(told(*of) for name, *of in called if name == task) or "nothing of steps.py"
+        expect((task, *call) in called, expected=f"{task} calls {told(*call)}", seen=f"it calls {seen}")
+
+
+def due_calls(sources, day):
+    """What each task calls: {task: (step, its arguments as text)}."""
+    found = {"open_day": ("open_day", [str(day)]), "publish": ("publish", [str(day)])}
+    for source, (part, step) in itertools.product(sources, CALLS.items()):
+        found[f"{source}.{part}"] = (step, [source, str(day)])
+    return found
+
+
+def told(step, given):
+    """A call as one would write it."""
+    return f"steps.{step}({', '.join(map(repr, given))})"
 
 
 def test_one_broken_channel(judge, shop, tasks, announcers, days, sources, seed):
@@ -254,6 +296,7 @@ def story(work, new_stack, seed, days, sources):
     """A day in a real Airflow, with one channel; then a correction, and the day once more: two stories, or one that went wrong."""
     stack = new_stack(seed)
     shop = Database(stack["warehouse"])
+    shop.execute(NOTED)
     real, day, one = work.run_folder / "real", days[3], sources[:1]
     shutil.copytree(work.folder, real)
     (real / "steps.py").write_text(steps_for(one))
@@ -284,7 +327,8 @@ def lived(api, shop, day, run_id):
     due = tuple(shop.rows("SELECT amount FROM published WHERE day = %s", day))
     seen = reported(api, shop, day, due, wait=sales == "success")
     runs = [f"one ended as {run.state}, conf={dict(run.conf or {})}, logical date {run.logical_date}" for run in api.runs(OTHER)]
-    return Story(sales, due, seen, "; ".join(runs) or "report has no run")
+    calls = shop.rows("SELECT dag, step, given FROM calls WHERE step = 'report'")
+    return Story(sales, due, seen, "; ".join(runs) or "report has no run", tuple(calls))
 
 
 def ended(api, run_id):
@@ -317,13 +361,17 @@ def reported(api, shop, day, due, wait):
     return seen()
 
 
-def test_reports_the_day(story):
+def test_reports_the_day(story, days):
     """In a real Airflow, a run of `sales` is followed by one of `report`, which reports that run's day."""
-    first = story[0]
+    first, day = story[0], days[3]
     expect(first.sales == "success", expected="a run of sales succeeds in a real Airflow", seen=first.sales)
-    told = f"report is started after publish, and reports that day: {first.due[0][0] if first.due else 'nothing published'}"
+    expect(first.due, expected=f"the run with the logical date {day} publishes that day", seen="published has no row of it")
+    wanted = f"report is started after publish, and reports that day: {first.due[0][0]}"
     seen = f"reports has {first.seen[0][0]}" if first.seen else "reports has no row of that day"
-    expect(first.seen == first.due, expected=told, seen=f"{seen}; {first.runs}")
+    expect(first.seen == first.due, expected=wanted, seen=f"{seen}; {first.runs}")
+    seen = ", ".join(f"{told(step, given)} by the DAG {dag}" for dag, step, given in first.calls) or "nobody calls steps.report"
+    wanted = f"the DAG {OTHER} calls {told('report', [str(day)])}"
+    expect((OTHER, "report", [str(day)]) in first.calls, expected=wanted, seen=seen)
 
 
 def test_reports_again(story):
@@ -331,9 +379,10 @@ def test_reports_again(story):
     expect(len(story) == 2, expected="a day is reported", seen="not even the first time")
     second = story[1]
     expect(second.sales == "success", expected="a cleared run of sales succeeds", seen=f"{second.sales}; report: {second.runs}")
-    told = f"after a correction the day is reported again: {second.due[0][0]}"
+    expect(second.due, expected="a cleared run of sales publishes its day again", seen="published has no row of it any more")
+    wanted = f"after a correction the day is reported again: {second.due[0][0]}"
     seen = second.seen[0][0] if second.seen else "no row"
-    expect(second.seen == second.due, expected=told, seen=f"{seen}, as before the correction; {second.runs}")
+    expect(second.seen == second.due, expected=wanted, seen=f"{seen}, as before the correction; {second.runs}")
 
 
 if __name__ == "__main__":

@@ -114,6 +114,16 @@ def test_the_schedule_is_the_timetables(written: Callable[[str], Airflow]) -> No
     assert [run.logical_date[:10] for run in due] == ["2025-03-01", "2025-03-02", "2025-03-03"]
 
 
+def test_a_schedule_that_counts_from_the_start_date_does(written: Callable[[str], Airflow]) -> None:
+    judge = written("@task(end_date=pendulum.datetime(2025, 3, 3))\ndef a(): pass\na()")
+    file = judge.work.folder / "shop.py"
+    daily = '"@daily", start_date=pendulum.datetime(2025, 1, 1)'
+    assert daily in file.read_text()
+    file.write_text(file.read_text().replace(daily, "timedelta(days=1), start_date=pendulum.datetime(2025, 1, 1, 12)"))
+    due = judge.schedule("shop.py", "shop", "2025-03-01T00:00:00Z", "2025-03-09T00:00:00Z")
+    assert [run.start[:16] for run in due] == ["2025-03-01 12:00", "2025-03-02 12:00"]  # none after the end of all its tasks
+
+
 def test_the_structure(written: Callable[[str], Airflow]) -> None:
     found = written(CHAIN).dag("shop.py", "shop")
     assert found.tasks["clean"].ancestors == ("count", "double")
