@@ -102,8 +102,8 @@ def kills(chance: random.Random) -> list[Row]:
     lasts = {number: usual(answer) for number, answer in answers.items()}
     for number in range(ROUNDS):
         subject = chance.choice(KILLED)
-        child = lab(*answers[subject])
-        name = kill_one(child, chance, lasts[subject])
+        child = begun(answers[subject], 60)
+        name = kill_one(chance, lasts[subject])
         said = child.communicate()[0]
         seen[f"{name}: {child.returncode}"] += 1
         if child.returncode not in (0, 3):
@@ -126,22 +126,25 @@ def kills(chance: random.Random) -> list[Row]:
 
 def usual(answer: list[str]) -> float:
     """Seconds from the first container of a verification to its end, once templates are made."""
-    from delab import wait
-
     for _ in range(2):
-        child = lab(*answer)
-        wait.until(lambda: child.poll() is not None or running(), seconds=600, what="a container")  # noqa: B023
+        child = begun(answer, 600)
         began = time.monotonic()
         said = child.communicate()[0]
         assert child.returncode == 0, said
     return time.monotonic() - began
 
 
-def kill_one(child: "subprocess.Popen[str]", chance: random.Random, seconds: float) -> str:
-    """Kill a container of a verification in the midst of it; which service's it was, or `none` if it was over too soon."""
+def begun(answer: list[str], seconds: float) -> "subprocess.Popen[str]":
+    """A verification that has a container by now, or is over."""
     from delab import wait
 
-    wait.until(lambda: child.poll() is not None or running(), seconds=60, what="a container")
+    child = lab(*answer)
+    wait.until(lambda: child.poll() is not None or running(), seconds=seconds, what="a container")
+    return child
+
+
+def kill_one(chance: random.Random, seconds: float) -> str:
+    """Kill a container of the verification that runs; which service's it was, or `none` if it was over too soon."""
     time.sleep(chance.uniform(0, seconds))
     there = running()
     if not there:

@@ -150,6 +150,10 @@ class LocalNode:
         if found := self.process():
             process.kill(process.tree(found))
 
+    def killed(self) -> bool:
+        """Whether somebody else has killed what this process started."""
+        return self.started is not None and self.started.poll() == -SIGKILL
+
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""
         process.pause(self.running())
@@ -230,8 +234,7 @@ class LocalStack:
 
     def lost(self) -> list[str]:
         """Services that neither we nor a learner's program has ended: killed, as a system does that has no memory left."""
-        suspects = [node for node in self if node.started and not node.service.killable]
-        return [node.name for node in suspects if node.started and node.started.poll() == -SIGKILL]
+        return [node.name for node in self if node.killed() and not node.service.killable]
 
     def stop(self) -> None:
         """Stop all in reverse order, going on after errors."""

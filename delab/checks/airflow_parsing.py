@@ -83,11 +83,16 @@ def parse(request: dict[str, Any]) -> dict[str, Any]:
     return {"bag": bag, "seconds": seconds, "work": watch.seen}
 
 
-def described(dag: Any) -> dict[str, Any]:
-    """A DAG as data."""
+def as_stored(dag: Any) -> Any:
+    """A DAG as the scheduler has it, from the metadata."""
     from airflow.serialization.serialized_objects import DagSerialization
 
-    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+
+def described(dag: Any) -> dict[str, Any]:
+    """A DAG as data."""
+    stored = as_stored(dag)
     return {
         "schedule": stored.timetable.summary,
         "timetable": type(stored.timetable).__name__,
@@ -133,11 +138,10 @@ def operator(task: Any) -> type:
 
 def upcoming(dag: Any, request: dict[str, Any]) -> dict[str, Any]:
     """The runs that the scheduler would make between two moments, if it caught up, by the DAG's own timetable and bounds."""
-    from airflow.serialization.serialized_objects import DagSerialization
     from airflow.timetables._delta import DeltaMixin
     from airflow.timetables.base import TimeRestriction
 
-    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    stored = as_stored(dag)
     bounds, timetable = stored._time_restriction, stored.timetable  # of the DAG and its tasks
     begin, end = moment(request["begin"]), moment(request["end"])
     counted = isinstance(timetable, DeltaMixin) and bounds.earliest  # from its start on, where others follow the clock

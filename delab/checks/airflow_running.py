@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from delab.checks.airflow_forks import LONGEST, in_a_fork, plain, trace
-from delab.checks.airflow_parsing import moment
+from delab.checks.airflow_parsing import as_stored, moment
 
 MOST_STEPS = 300  # of one run
 RESCHEDULES = 20  # looks of one sensor
@@ -42,13 +42,12 @@ class Run:
     def create(self) -> Any:
         """Store the DAG, make the run."""
         from airflow.dag_processing.dagbag import sync_bag_to_db
-        from airflow.serialization.serialized_objects import DagSerialization
         from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
         self.dag.validate()
         sync_bag_to_db(self.bag, "work", None, session=self.session)
         self.session.commit()
-        self.stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(self.dag))
+        self.stored = as_stored(self.dag)
         self.stored.on_success_callback = self.dag.on_success_callback
         self.stored.on_failure_callback = self.dag.on_failure_callback
         date = moment(self.request["date"]) if self.request["date"] else None

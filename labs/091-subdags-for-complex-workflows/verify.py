@@ -230,7 +230,7 @@ def test_keeps_the_defaults(tasks, sources):
 
 
 def test_a_good_day(good, shop, days, sources):
-    """On a good day each channel's sum is loaded, and the day is published after all of them."""
+    """On a good day each channel's sum is loaded, the day is published after all of them, and each task has called its step."""
     day, wanted = days[0], sums(shop, days[0])
     seen = loaded(shop, day)
     if len(seen) == 1 and len(wanted) > 1 and good.state == "success":
@@ -247,8 +247,8 @@ def test_a_good_day(good, shop, days, sources):
     )
     called = shop.rows("SELECT task, step, given FROM calls WHERE dag = %s", DAG)
     for task, call in due_calls(sources, day).items():
-        seen = " and ".join(told(*of) for name, *of in called if name == task) or "nothing of steps.py"
-        expect((task, *call) in called, expected=f"{task} calls {told(*call)}", seen=f"it calls {seen}")
+        seen = " and ".join(spelled(*of) for name, *of in called if name == task) or "nothing of steps.py"
+        expect((task, *call) in called, expected=f"{task} calls {spelled(*call)}", seen=f"it calls {seen}")
 
 
 def due_calls(sources, day):
@@ -259,7 +259,7 @@ def due_calls(sources, day):
     return found
 
 
-def told(step, given):
+def spelled(step, given):
     """A call as one would write it."""
     return f"steps.{step}({', '.join(map(repr, given))})"
 
@@ -369,8 +369,8 @@ def test_reports_the_day(story, days):
     wanted = f"report is started after publish, and reports that day: {first.due[0][0]}"
     seen = f"reports has {first.seen[0][0]}" if first.seen else "reports has no row of that day"
     expect(first.seen == first.due, expected=wanted, seen=f"{seen}; {first.runs}")
-    seen = ", ".join(f"{told(step, given)} by the DAG {dag}" for dag, step, given in first.calls) or "nobody calls steps.report"
-    wanted = f"the DAG {OTHER} calls {told('report', [str(day)])}"
+    seen = ", ".join(f"{spelled(step, given)} by the DAG {dag}" for dag, step, given in first.calls) or "nobody calls steps.report"
+    wanted = f"the DAG {OTHER} calls {spelled('report', [str(day)])}"
     expect((OTHER, "report", [str(day)]) in first.calls, expected=wanted, seen=seen)
 
 
