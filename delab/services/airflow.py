@@ -132,7 +132,8 @@ class Service(Base, frozen=True, kw_only=True):
         }
 
     def options(self, place: Place) -> list[tuple[str, str, str]]:
-        """Every option as section, key, value."""
+        """Every option that says where something is, and what makes Airflow fit a laptop, as section, key, value."""
+        logs = place.folder / "logs"
         url = f"http://127.0.0.1:{place.port}"
         own = {
             "core": {
@@ -140,11 +141,12 @@ class Service(Base, frozen=True, kw_only=True):
                 "simple_auth_manager_passwords_file": str(self.passwords(place)),
                 "execution_api_server_url": f"{url}/execution/",
                 "dags_folder": str(self.dags(place)),
+                "plugins_folder": str(place.data / "plugins"),
             },
             "api": {"port": str(place.port), "base_url": url, "secret_key": digest("airflow-session").hex()},
             "api_auth": {"jwt_secret": digest("airflow-jwt").hex()},
             "database": {"sql_alchemy_conn": self.sqlalchemy(place)},
-            "logging": {"base_log_folder": str(place.folder / "logs")},
+            "logging": {"base_log_folder": str(logs), "dag_processor_child_process_log_directory": str(logs / "dag_processor")},
             "dag_processor": {"dag_bundle_config_list": json.dumps(self.bundles(place))},
         }
         fixed = [(section, *pair) for table in (SETTINGS, own) for section, part in table.items() for pair in part.items()]

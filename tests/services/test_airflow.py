@@ -87,6 +87,11 @@ def test_a_run_of_a_dag_that_reads_the_warehouse(api: RestApi) -> None:
     assert "found 7" in api.log("shop", run_id, "note")
 
 
+def test_the_dag_processor_logs_in_the_stack_and_not_where_its_template_was_made(stack: templates.Scratch, api: RestApi) -> None:
+    api.wait_for_dag("shop")
+    assert list(stack["airflow"].place.folder.glob("logs/dag_processor/*/work/shop.py.log"))
+
+
 def scheduler(main: psutil.Process) -> psutil.Process | None:
     for child in main.children():
         with contextlib.suppress(psutil.NoSuchProcess):
