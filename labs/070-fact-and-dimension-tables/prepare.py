@@ -4,6 +4,7 @@
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,8 @@ from delab.services.postgres import connect
 
 SCALE = 0.6
 STOCK_DAYS = 70
+LATE = 12  # days after the first on which the last of the shops begins
+GAP = 10  # between numbers, so that others come in between
 YEAR_END = datetime(2025, 12, 27, tzinfo=UTC)  # what is ordered later is recorded at once: the calendar ends with the year
 Row = dict[str, Any]
 TABLES = {
@@ -57,39 +60,56 @@ def shop(seed: int) -> Shop:
     def rows(table: str) -> list[Row]:
         return list(data.rows(table, recipe).to_pylist())
 
-    stores = [row for row in rows("stores") if row["currency"] == "EUR"]
+    stores, products = [row for row in rows("stores") if row["currency"] == "EUR"], rows("products")
     here = {row["store_id"] for row in stores}
     orders = [row for row in rows("orders") if row["store_id"] in here]
     ours = {row["order_id"] for row in orders}
     lines = [row for row in rows("order_lines") if row["order_id"] in ours]
+    for row in [*products, *lines]:
+        row["product_id"] *= GAP
+    for row in [*stores, *orders]:
+        row["store_id"] *= GAP
+    for row in [*orders, *lines]:
+        row["order_id"] *= GAP
     for place, row in enumerate(orders):
         row["shipping_fee"] = Decimal(chance.choice([0, 295, 495, 499, 1000, 1095])) / 100
         row["status"] = "cancelled" if place % 11 == 3 else "completed"
         row["recorded_at"] += timedelta(days=chance.choice([0, 0, 1, 3]) if row["ordered_at"] < YEAR_END else 0)
     gift = next(row["order_id"] for row in orders if row["status"] == "completed")
+    alike = twins(orders, lines)
     for row in lines:
         full = row["quantity"] * row["unit_price"]
-        if chance.random() < 0.25:
+        if chance.random() < 0.25 and row["order_id"] != alike:
             row["discount"] = (full * chance.choice([5, 10, 15]) / 100).quantize(Decimal("0.01"))
         if row["order_id"] == gift:
             row["discount"] = full  # a present: nothing is paid for it
-    products = rows("products")
     movements = stock(chance, [row["store_id"] for row in stores[1:5]], [row["product_id"] for row in products])
     found = {"products": products, "stores": stores, "orders": orders, "order_lines": lines, "stock_movements": movements}
     return Shop(**{table: only(table, found[table]) for table in TABLES})
 
 
+def twins(orders: list[Row], lines: list[Row]) -> int:
+    """The last order of two lines has the same in both, and a fee that no coins of five cents halve; returns its number."""
+    sizes = Counter(row["order_id"] for row in lines)
+    order = next(row for row in reversed(orders) if row["status"] == "completed" and sizes[row["order_id"]] == 2)
+    order["shipping_fee"] = Decimal("4.95")
+    one, other = (row for row in lines if row["order_id"] == order["order_id"])
+    other.update({name: one[name] for name in ("product_id", "quantity", "unit_price", "discount")})
+    return int(order["order_id"])
+
+
 def stock(chance: random.Random, stores: list[int], products: list[int]) -> list[Row]:
     """Movements of some products in some shops; never more goes out than is there."""
-    first, number, movements = date(2025, chance.randint(2, 8), chance.randint(5, 20)), 0, []
+    first, number, movements = date(2025, chance.randint(2, 8), chance.randint(5, 12)), 0, []
     pool = chance.sample(products, 9)  # each shop keeps seven of them, so that every product lies in several
     for store in stores:
         for product in chance.sample(pool, 7):
-            on_hand, begins = 0, chance.randint(0, STOCK_DAYS // 3)
+            begins = chance.randint(LATE, LATE + 3) if store == stores[-1] else chance.randint(0, STOCK_DAYS // 3)
+            on_hand, begins = 0, begins if movements else 0  # the very first one on the first day
             for day in range(begins, STOCK_DAYS):
                 happens = 1 if day == begins else chance.choice([0, 0, 0, 1, 1, 2])
                 for _ in range(happens):
-                    number += 1
+                    number += GAP
                     kind = "receipt" if not on_hand else chance.choice(["receipt", "sale", "sale", "sale", "write_off"])
                     quantity = chance.randint(5, 40) if kind == "receipt" else chance.randint(1, on_hand)
                     on_hand += quantity if kind == "receipt" else -quantity
@@ -110,20 +130,54 @@ def stock(chance: random.Random, stores: list[int], products: list[int]) -> list
 
 
 def later(before: Shop, seed: int) -> Shop:
-    """What comes in afterwards: new orders, some of them dated long before; a forgotten receipt, and one more day of stock."""
+    """What comes in afterwards: members with small numbers, orders and movements, some of them dated long before."""
     chance = random.Random(seed + 1)
-    last = max(row["order_id"] for row in before.orders)
-    orders, lines = [], []
-    for number, old in enumerate(chance.sample([row for row in before.orders if row["status"] == "completed"], 12), 1):
-        orders.append({**old, "order_id": last + number, "recorded_at": old["recorded_at"] + timedelta(days=9)})
-        lines += [{**row, "order_id": last + number} for row in before.order_lines if row["order_id"] == old["order_id"]]
-    moves = before.stock_movements
-    number, early, late = max(row["movement_id"] for row in moves), moves[3], max(moves, key=lambda row: row["moved_at"])
-    movements = [
-        {**early, "movement_id": number + 1, "moved_at": early["moved_at"] + timedelta(days=4), "kind": "receipt", "quantity": 17},
-        {**late, "movement_id": number + 2, "moved_at": late["moved_at"] + timedelta(days=1), "kind": "receipt", "quantity": 3},
+    products = [
+        {**before.products[0], "product_id": number, "sku": f"NEW-{number}", "name": f"New {number}"}
+        for number in (3, 5, 14, 99_993)
     ]
-    return Shop(orders=orders, order_lines=lines, stock_movements=movements)
+    stores = [{**before.stores[-1], "store_id": number, "name": f"New {number}"} for number in (7, 9_993)]
+    orders, lines = [], []
+    for place, old in enumerate(chance.sample([row for row in before.orders if row["status"] == "completed"], 12)):
+        number, new = old["order_id"] - 3, place < 4
+        orders.append(
+            {
+                **old,
+                "order_id": number,
+                "recorded_at": old["recorded_at"] + timedelta(days=9),
+                "store_id": stores[0]["store_id"] if new else old["store_id"],
+            }
+        )
+        for row in before.order_lines:
+            if row["order_id"] == old["order_id"]:
+                lines.append({**row, "order_id": number, "product_id": products[0]["product_id"] if new else row["product_id"]})
+    return Shop(products=products, stores=stores, orders=orders, order_lines=lines, stock_movements=moved(before, stores, products))
+
+
+def moved(before: Shop, stores: list[Row], products: list[Row]) -> list[Row]:
+    """Receipts that come in afterwards, two of them before all others of their product in their store."""
+    moves = sorted(before.stock_movements, key=lambda row: row["moved_at"])
+    very_first, last, old = moves[0], moves[-1], before.stock_movements[3]
+    late = next(row for row in moves if row["store_id"] == before.stock_movements[-1]["store_id"])
+    found: list[tuple[Row, int, int, Row]] = [
+        (very_first, -3, 11, {}),
+        (late, -4, 12, {}),
+        (old, 4, 17, {}),
+        (old, 5, 6, {"product_id": products[1]["product_id"]}),
+        (old, 6, 8, {"store_id": stores[0]["store_id"]}),
+        (last, 1, 3, {}),
+    ]
+    return [
+        {
+            **row,
+            "movement_id": GAP * place - 3,
+            "moved_at": row["moved_at"] + timedelta(days=days),
+            "kind": "receipt",
+            "quantity": quantity,
+            **other,
+        }
+        for place, (row, days, quantity, other) in enumerate(found, 1)
+    ]
 
 
 def add(session: Any, rows: Shop) -> None:

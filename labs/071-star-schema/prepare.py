@@ -1,10 +1,11 @@
 """A shop with two order systems that number their customers for themselves, and with references that lead nowhere.
 
-`shop(seed)` is what is delivered, as rows; `later(shop, seed)` is what comes in afterwards. verify.py computes the truth from them.
+`shop(seed)` is what is delivered, as rows; later.py has what comes afterwards. verify.py computes the truth from them.
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,11 @@ from delab.data import Recipe, dataset
 from delab.services.postgres import connect
 
 SCALE = 0.8
-NOBODY, NOTHING, NOWHERE = 990_000, 880_000, 770  # numbers from here on are of no customer, product, store
+NOBODY, NOTHING, NOWHERE = 99_000_000, 88_000_000, 77_000_000  # numbers from here on are of no customer, product, store
+AWAITED = 40  # more than these: the one that comes later, and some of whose sales came back
+SHORT = 8  # customers of each system with a number of four digits
+REGIONS = ("Europe", "Atlantic", "Levant", "Continent")
+DISTRICTS = ("Nord", "Süd", "West")  # two in a country: two countries share a name
 Row = dict[str, Any]
 TABLES = {
     "customers": "system text, customer_id bigint, name text, segment text, country text, city text",
@@ -27,6 +32,37 @@ TABLES = {
     "returns": "return_id bigint, order_id bigint, line_number int, returned_at timestamptz, quantity int, refund numeric",
 }
 Shop = dict[str, list[Row]]
+
+
+@dataclass
+class Areas:
+    """The tree of areas as it grows."""
+
+    numbers: Iterator[int]
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, level: str, name: str, parent: int | None = None) -> int:
+        """A new area; returns its number."""
+        number = next(self.numbers)
+        self.rows.append({"area_id": number, "parent_id": parent, "level": level, "name": name})
+        return number
+
+
+def laid_out(chance: random.Random, stores: list[Row], names: dict[str, str]) -> tuple[list[Row], dict[int, int]]:
+    """Areas for the stores, in two regions, with districts in all countries but one; and by store the area that it lies in."""
+    areas, lies = Areas(iter(chance.sample(range(100, 1000), 300))), dict[int, int]()
+    world = areas.add("world", "World")
+    regions = [areas.add("region", name, world) for name in chance.sample(REGIONS, 2)]
+    countries = sorted({row["country"] for row in stores})
+    plain = chance.choice(countries)
+    for place, code in enumerate(chance.sample(countries, len(countries))):
+        country = areas.add("country", names[code], regions[place % 2])
+        wanted = chance.sample(DISTRICTS, 2) if code != plain else []
+        districts = [areas.add("district", name, country) for name in wanted] or [country]
+        for row in (row for row in stores if row["country"] == code):
+            city = row["city"]
+            lies[row["store_id"]] = areas.add("city", city, chance.choice(districts)) if city else country
+    return areas.rows, lies
 
 
 @dataclass
@@ -43,30 +79,48 @@ class Making:
         self.chance.shuffle(rows)
         named = {"name", "segment", "country", "city"}
         return {
-            row["customer_id"]: {"system": system, "customer_id": 1000 + 3 * n, **{k: row[k] for k in row if k in named}}
+            row["customer_id"]: {"system": system, "customer_id": numbered(n), **{k: row[k] for k in row if k in named}}
             for n, row in enumerate(rows)
         }
 
     def lost(self, value: int, beyond: int) -> int:
         """A reference; one in twelve leads nowhere."""
-        return beyond + self.chance.randrange(40) if self.chance.random() < 1 / 12 else value
+        return beyond + self.chance.randrange(AWAITED) if self.chance.random() < 1 / 12 else value
 
     def twice(self, rows: list[Row]) -> list[Row]:
         """The rows, some of them delivered a second time."""
-        return rows + self.chance.sample(rows, max(2, len(rows) // 15))
+        return twice(self.chance, rows)
+
+
+def numbered(place: int) -> int:
+    """The number of a customer: at first four digits, then eight."""
+    return (1000 if place < SHORT else 30_001_000) + 3 * place
+
+
+def twice(chance: random.Random, rows: list[Row]) -> list[Row]:
+    """The rows, and some of them at the end once more."""
+    return rows + chance.sample(rows, max(2, len(rows) // 15))
 
 
 def delivered(chance: random.Random, seed: int) -> dict[str, list[Row]]:
-    """The data set's rows of the euro countries."""
+    """The data set's rows of the euro countries; numbers of stores, products, orders and returns leave room for others between."""
     data, recipe = dataset("retail"), Recipe(SCALE, seed)
     wanted = ("customers", "products", "stores", "areas", "orders", "order_lines", "returns")
     found = {table: list(data.rows(table, recipe).to_pylist()) for table in wanted}
     found["stores"] = [row for row in found["stores"] if row["currency"] == "EUR"]
     channels = {row["store_id"]: row["channel"] for row in found["stores"]}
     found["orders"] = [row for row in found["orders"] if row["store_id"] in channels]
+    names = {row["area_id"]: row["name"] for row in found["areas"]}
+    countries = {row["country"]: names[row["area_id"]] for row in found["stores"] if row["channel"] == "web"}
+    found["areas"], lies = laid_out(chance, found["stores"], countries)
+    for row in found["stores"]:
+        row["area_id"] = lies[row["store_id"]]
     for place, row in enumerate(found["orders"]):
         row["system"] = "web" if channels[row["store_id"]] == "web" or place % 3 == 0 else "till"
         row["status"] = "cancelled" if place % 13 == 5 else "completed"
+    for table, name, first in (("stores", "store_id", 20_000_000), ("products", "product_id", 40_000_007)):
+        for row in found[table]:
+            row[name] = first + 10 * row[name]
     return found
 
 
@@ -80,22 +134,27 @@ def shop(seed: int) -> Shop:
     heads = [
         {
             **row,
+            "order_id": 10 * row["order_id"],
             "customer_id": who(making, systems[row["system"]][row["customer_id"]]),
-            "store_id": making.lost(row["store_id"], NOWHERE),
+            "store_id": making.lost(20_000_000 + 10 * row["store_id"], NOWHERE),
         }
         for row in orders.values()
     ]
     lines = [
-        {**row, "product_id": making.lost(row["product_id"] * 10 + 7, NOTHING)}
+        {**row, "order_id": 10 * row["order_id"], "product_id": making.lost(40_000_007 + 10 * row["product_id"], NOTHING)}
         for row in found["order_lines"]
         if row["order_id"] in orders
     ]
     back = [row for row in found["returns"] if orders.get(row["order_id"], {}).get("status") == "completed"]
-    sent = [{**row, "return_id": n, "line_number": numbers[row["line_id"]]} for n, row in enumerate(back, 1)]
+    sent = [
+        {**row, "return_id": 10 * n, "order_id": 10 * row["order_id"], "line_number": numbers[row["line_id"]]}
+        for n, row in enumerate(back, 1)
+    ]
+    lead_on(heads, lines, sent, found["stores"], found["products"])
     again = [
         {
             **row,
-            "return_id": len(sent) + row["return_id"],
+            "return_id": 10 * len(sent) + row["return_id"],
             "returned_at": row["returned_at"] + timedelta(days=2),
             "quantity": 1,
             "refund": Decimal(1),
@@ -104,11 +163,9 @@ def shop(seed: int) -> Shop:
     ]
     return {
         "customers": only("customers", making.twice([row for rows in systems.values() for row in rows.values()])),
-        "products": only(
-            "products", making.twice([{**row, "product_id": row["product_id"] * 10 + 7} for row in found["products"]])
-        ),
-        "stores": only("stores", found["stores"]),
-        "areas": only("areas", found["areas"]),
+        "products": only("products", making.twice(found["products"])),
+        "stores": only("stores", making.twice(found["stores"])),
+        "areas": only("areas", making.twice(found["areas"])),
         "orders": only("orders", making.twice(heads)),
         "order_lines": only("order_lines", making.twice(lines)),
         "returns": only("returns", making.twice(sent + again)),
@@ -120,47 +177,29 @@ def who(making: Making, customer: Row) -> int | None:
     return None if making.chance.random() < 1 / 10 else making.lost(customer["customer_id"], NOBODY)
 
 
+def lead_on(heads: list[Row], lines: list[Row], sent: list[Row], stores: list[Row], products: list[Row]) -> None:
+    """Of three orders that came back, one names a customer, one a store, one a product that comes later; all else is known."""
+    first, second, third = list(dict.fromkeys(row["order_id"] for row in sent))[:3]
+    for row in heads:
+        if row["order_id"] in (first, second, third):
+            row["customer_id"] = NOBODY + AWAITED if row["order_id"] == first else numbered(0)
+            row["store_id"] = NOWHERE + AWAITED if row["order_id"] == second else stores[0]["store_id"]
+    for row in lines:
+        if row["order_id"] in (first, second, third):
+            row["product_id"] = NOTHING + AWAITED if row["order_id"] == third else products[0]["product_id"]
+
+
 def only(table: str, rows: list[Row]) -> list[Row]:
     """The rows with the columns that the source table has, in its order."""
     names = [column.split()[0] for column in TABLES[table].split(", ")]
     return [{name: row[name] for name in names} for row in rows]
 
 
-def later(before: Shop, seed: int) -> Shop:
-    """What comes in afterwards: members with smaller numbers, members that facts have waited for, and new orders."""
-    chance = random.Random(seed + 1)
-    products, customers = before["products"], before["customers"]
-    waited = sorted({row["product_id"] for row in before["order_lines"] if row["product_id"] >= NOTHING})[:3]
-    awaited = sorted({(row["system"], row["customer_id"]) for row in before["orders"] if (row["customer_id"] or 0) >= NOBODY})[:3]
-    new = [{**products[0], "product_id": number, "sku": f"NEW-{number}", "name": f"New {number}"} for number in (3, 5, *waited)]
-    people = [("till", 401), ("web", 401), ("web", 404), *awaited]
-    last = max(row["order_id"] for row in before["orders"])
-    completed = [row for row in before["orders"] if row["status"] == "completed"]
-    orders = [{**row, "order_id": last + n, "customer_id": 401} for n, row in enumerate(chance.sample(completed, 8), 1)]
-    lines = [
-        {
-            "order_id": row["order_id"],
-            "line_number": 1,
-            "product_id": chance.choice([3, 5, products[1]["product_id"]]),
-            "quantity": 2,
-            "amount": Decimal("9.90"),
-        }
-        for row in orders
-    ]
-    return {
-        "customers": [
-            {**customers[0], "system": system, "customer_id": number, "name": f"New {system} {number}"} for system, number in people
-        ],
-        "products": new,
-        "orders": orders,
-        "order_lines": lines,
-    }
-
-
-def add(session: Any, rows: Shop) -> None:
-    """Put rows into the source tables."""
+def lay(session: Any, rows: Shop) -> None:
+    """Let the source tables hold these rows."""
     with session.cursor() as cursor:
         for table, found in rows.items():
+            cursor.execute(f"DELETE FROM raw.{table}")
             execute_values(cursor, f"INSERT INTO raw.{table} VALUES %s", [tuple(row.values()) for row in found], page_size=2000)
 
 
@@ -171,4 +210,4 @@ def prepare(stack, seed):
             cursor.execute("CREATE SCHEMA raw")
             for table, columns in TABLES.items():
                 cursor.execute(f"CREATE TABLE raw.{table} ({columns})")
-        add(session, shop(seed))
+        lay(session, shop(seed))

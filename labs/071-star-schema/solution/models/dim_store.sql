@@ -1,11 +1,17 @@
 -- From each area up to the world, however many steps that takes.
-with recursive above (area_id, level, name, parent_id) as (
+with recursive areas as (
 
-    select area_id, level, name, parent_id from {{ source('raw', 'areas') }}
+    select distinct area_id, level, name, parent_id from {{ source('raw', 'areas') }}
+
+),
+
+above (area_id, level, name, parent_id) as (
+
+    select area_id, level, name, parent_id from areas
     union all
     select above.area_id, parents.level, parents.name, parents.parent_id
     from above
-    inner join {{ source('raw', 'areas') }} as parents on parents.area_id = above.parent_id
+    inner join areas as parents on parents.area_id = above.parent_id
 
 ),
 
@@ -15,14 +21,14 @@ places as (
         area_id,
         coalesce(max(name) filter (where level = 'city'), 'none') as city,
         coalesce(max(name) filter (where level = 'district'), 'none') as district,
-        max(name) filter (where level = 'country') as country,
-        max(name) filter (where level = 'region') as region
+        coalesce(max(name) filter (where level = 'country'), 'none') as country,
+        coalesce(max(name) filter (where level = 'region'), 'none') as region
     from above
     group by area_id
 
 )
 
-select
+select distinct
     {{ surrogate_key('store', ['stores.store_id']) }} as store_key,
     stores.store_id,
     stores.name as store_name,

@@ -1,8 +1,14 @@
 {{ config(materialized='incremental', unique_key='store_id') }}
 
-with members as (
+with areas as (
 
-    select
+    select distinct on (area_id) * from {{ source('raw', 'areas') }} order by area_id
+
+),
+
+members as (
+
+    select distinct on (s.store_id)
         s.store_id,
         s.name as store_name,
         s.channel,
@@ -11,10 +17,11 @@ with members as (
         case 'country' when a.level then a.name when b.level then b.name when c.level then c.name end as country,
         case 'region' when b.level then b.name when c.level then c.name when d.level then d.name end as region
     from {{ source('raw', 'stores') }} as s
-    left join {{ source('raw', 'areas') }} as a on a.area_id = s.area_id
-    left join {{ source('raw', 'areas') }} as b on b.area_id = a.parent_id
-    left join {{ source('raw', 'areas') }} as c on c.area_id = b.parent_id
-    left join {{ source('raw', 'areas') }} as d on d.area_id = c.parent_id
+    left join areas as a on a.area_id = s.area_id
+    left join areas as b on b.area_id = a.parent_id
+    left join areas as c on c.area_id = b.parent_id
+    left join areas as d on d.area_id = c.parent_id
+    order by s.store_id
 
 )
 {% if is_incremental() %}

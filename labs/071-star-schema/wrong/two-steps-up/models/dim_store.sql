@@ -1,4 +1,4 @@
-select
+select distinct
     {{ surrogate_key('store', ['stores.store_id']) }} as store_key,
     stores.store_id,
     stores.name as store_name,
