@@ -28,6 +28,7 @@ COLUMNS = (
     "ordered_at",
     "recorded_at",
 )
+NAMELESS = "(none)"  # stands for the line_id of a row that has none
 FAULTS = ("missing", "duplicate", "orphan_key", "wrong_type", "unit_mixup", "out_of_range")  # of lines, planted by the generator
 TABLES = """
 DROP SCHEMA IF EXISTS raw CASCADE;
@@ -101,7 +102,7 @@ def damage(batch: Batch, seed: int, only: str = "") -> Batch:
         if only in ("", name):
             row = batch.rows[place]
             spoil(batch, row)
-            batch.bad.setdefault(f"{name}:{column}", set()).add(row["line_id"])
+            batch.bad.setdefault(f"{name}:{column}", set()).add(row["line_id"] or NAMELESS)
     return batch
 
 
@@ -133,6 +134,28 @@ def twice(batch: Batch, row: dict[str, str]) -> None:
     batch.rows.append(dict(row))
 
 
+def named_alike(batch: Batch, row: dict[str, str]) -> None:
+    """Another line, with other values in most columns, has the same line_id."""
+    others = (one for one in batch.rows if all(one[name] != row[name] for name in ("order_id", "product_id", "unit_price")))
+    batch.rows.append({**next(others), "line_id": row["line_id"]})
+
+
+def unheard_of(batch: Batch, row: dict[str, str]) -> None:
+    """A product that nobody knows; others have lower numbers, and higher ones."""
+    row["product_id"] = "2000000124"
+    batch.products.append("2000000999")
+
+
+def dear_and_wrong(batch: Batch, row: dict[str, str]) -> None:
+    """A cent too much, in an amount of hundreds of millions."""
+    row.update(unit_price="9000000.00", quantity="97", discount="0.00", amount="873000000.01")
+
+
+def worth_less_than_nothing(batch: Batch, row: dict[str, str]) -> None:
+    """A negative price; the amount fits to it."""
+    row.update(unit_price="-3.00", quantity="2", discount="0.00", amount="-6.00")
+
+
 def in_cents(batch: Batch, row: dict[str, str]) -> None:
     """The price in cents, the amount in euros."""
     row["unit_price"] = f"{Decimal(row['unit_price']) * 100:.2f}"
@@ -155,24 +178,47 @@ RULES = {
     "missing time": ("recorded_at", setting("recorded_at", "")),
     "missing status": ("status", setting("status", "")),
     "missing order": ("order_id", setting("order_id", "")),
+    "missing line": ("line_id", setting("line_id", "")),
+    "missing product": ("product_id", setting("product_id", "")),
+    "missing quantity": ("quantity", setting("quantity", "")),
+    "missing discount": ("discount", setting("discount", "")),
+    "missing amount": ("amount", setting("amount", "")),
+    "missing time of the order": ("ordered_at", setting("ordered_at", "")),
     "doubled row": ("line_id", twice),
+    "number of another line": ("line_id", named_alike),
     "text for a number": ("quantity", setting("quantity", "1O")),
+    "text for a price": ("unit_price", setting("unit_price", "1.9O")),
+    "text for a discount": ("discount", setting("discount", "none")),
+    "text for an amount": ("", setting("amount", "paid")),
+    "text for a time": ("", setting("recorded_at", "at once")),
     "a fraction of a piece": ("quantity", setting("quantity", "1.5")),
     "negative quantity": ("quantity", sold(-2)),
     "quantity of nothing": ("quantity", sold(0)),
     "quantity above 100": ("quantity", sold(101)),
     "price of nothing": ("unit_price", lambda batch, row: row.update(unit_price="0.00", discount="0.00", amount="0.00")),
+    "negative price": ("unit_price", worth_less_than_nothing),
     "negative discount": ("discount", overdone),
     "unknown status": ("status", setting("status", "complete")),
+    "status in other letters": ("status", setting("status", "Completed")),
     "blanks around the status": ("status", setting("status", " completed  ")),
     "unknown product": ("product_id", setting("product_id", "2000000123")),
+    "product that is not among the others": ("product_id", unheard_of),
     "price in another unit": ("", in_cents),
     "amount one cent off": ("", dearer),
+    "large amount one cent off": ("", dear_and_wrong),
     "recorded a second too late": ("", recorded(days=1, seconds=1)),
     "recorded a second before it was ordered": ("", recorded(seconds=-1)),
 }
 # What just keeps the rules.
-EDGES = (sold(1), sold(100), recorded(days=1), recorded(seconds=0), setting("status", "cancelled"))
+EDGES = (
+    sold(1),
+    sold(100),
+    recorded(days=1),
+    recorded(seconds=0),
+    setting("status", "cancelled"),
+    lambda batch, row: row.update(unit_price="9000000.00", quantity="97", discount="0.01", amount="872999999.99"),
+    lambda batch, row: row.update(unit_price="0.01", quantity="1", discount="0.01", amount="0.00"),
+)
 
 
 def at_the_edge(batch: Batch) -> Batch:

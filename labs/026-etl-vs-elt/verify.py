@@ -5,20 +5,9 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
 import pytest
-from exports import (
-    BERLIN,
-    CUSTOMERS,
-    ORDERS,
-    Shop,
-    every_line,
-    first_come,
-    in_zone,
-    last_come,
-    mart,
-    newest_usable,
-    of_first_delivery,
-    of_last_delivery,
-)
+import yaml
+from exports import CUSTOMERS, ORDERS, Shop
+from marts import BERLIN, in_zone, mart, mistake
 
 from delab.checks import Database, expect, fail, main, show
 
@@ -32,7 +21,12 @@ SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
 WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 AND format_type(atttypid, NULL) NOT IN ('text', 'character varying')
 """
-NEW_RULE = "America/New_York"
+OTHERS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attname <> ALL (%s) AND left(attname, 1) <> '_'
+"""
+CLOCKS = ("Australia/Adelaide", "America/St_Johns", "Asia/Kolkata", "Pacific/Auckland", "America/Sao_Paulo", "Asia/Tokyo")
+HIDDEN = "raise ImportError('there is no pandas in this run')\n"
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +46,11 @@ def night(work, shop):
     """Runs a program on one delivery, which lies alone in its folder: earlier ones are no longer there."""
     made = iter(range(1000))
 
-    def run(program, delivery):
+    def run(program, delivery, end=""):
         place = work.run_folder / f"exports-{next(made)}"
-        folder = delivery.write(place)
-        work.run(program, str(folder), seconds=60).succeeded(f"`python {program}` of the delivery {delivery.name} ends well")
+        folder = f"{delivery.write(place)}{end}"
+        told = f"`python {program}` of the delivery {delivery.name}{end} ends well"
+        work.run(program, folder, seconds=60).succeeded(told if delivery.orders else f"{told}; it has no orders")
 
     return run
 
@@ -138,62 +133,6 @@ def difference(seen, wanted):
     return f"for {key[0]}, {key[1]}: {had}, where it should be {due}"
 
 
-def mistake(seen, deliveries, zone):
-    """A mart that is wrong in a known way."""
-    day = in_zone(zone)
-    right = mart(deliveries, day)
-    known = {
-        "the days are those of UTC, not of the shop's clock": mart(deliveries, in_zone("UTC")),
-        "the days are those of Berlin, whatever the variable says": mart(deliveries, in_zone(BERLIN)),
-        "the day is cut from the text, in which each till has its own offset": mart(
-            deliveries, lambda text: date.fromisoformat(text[:10])
-        ),
-        "the clock is an hour ahead of UTC all year; since 30 March it is two": mart(deliveries, in_zone("Etc/GMT-1")),
-        "each line counts as an order, also second deliveries and older versions": mart(deliveries, day, every_line),
-        "an order whose newest version has no usable amount counts by an older one": mart(deliveries, day, newest_usable),
-        "of an order with several versions the first line counts": mart(deliveries, day, first_come),
-        "of an order with several versions the last line counts, though it is older": mart(deliveries, day, last_come),
-        "corrections of orders that were known are not in it": mart(deliveries, day, of_first_delivery),
-        "what was delivered last counts, though it is older than what was known": mart(deliveries, day, of_last_delivery),
-        "orders without a number have met the customer without a number": mart(deliveries, day, nameless="DE"),
-        "an order's country is what was known when it came; its customer came a night later": mart(deliveries, day, frozen=True),
-        "only the last delivery is in it": mart(deliveries[-1:], day),
-        "what was delivered later is not in it": mart(deliveries[:1], day),
-        "orders without a known customer are missing: an inner join, or groupby, drops them": without(right, "unknown"),
-        "Namibia (NA) is missing: pandas reads NA as no value": without(right, "NA"),
-        "Namibia (NA) is among the unknown: pandas reads NA as no value": moved(right, "NA", "unknown"),
-    }
-    for words, made in known.items():
-        if seen == made and made != right:
-            return words
-    doubled = sum(n for n, _ in seen.values()) > 1.2 * sum(n for n, _ in right.values())
-    if doubled and seen.keys() == right.keys():
-        return (
-            "orders are counted more than once: loaded again, several versions, or joined with a customer's line of each delivery"
-        )
-    if all(seen.get(key, (0, 0))[1] == right.get(key, (0, 0))[1] for key in seen.keys() | right.keys()):
-        return "the revenue is right, the number of orders is not: those without a usable amount (NaN is not NULL) count too?"
-    if seen.keys() != right.keys():
-        return ""
-    close = all(seen[key][0] == right[key][0] and abs(seen[key][1] - right[key][1]) < Decimal("0.02") for key in right)
-    return "a few cents are missing: the amounts went through floating point" if close else ""
-
-
-def without(found, country):
-    """A mart without a country."""
-    return {key: value for key, value in found.items() if key[1] != country}
-
-
-def moved(found, country, other):
-    """A mart in which one country's orders are another's."""
-    made = without(found, country)
-    for (day, name), (orders, amount) in found.items():
-        if name == country:
-            had = made.get((day, other), (0, Decimal(0)))
-            made[day, other] = (had[0] + orders, had[1] + amount)
-    return made
-
-
 def raw_is(warehouse, deliveries, what):
     """raw holds each line of these deliveries as it is in the file, once."""
     for table, columns in (("orders", ORDERS), ("customers", CUSTOMERS)):
@@ -201,8 +140,13 @@ def raw_is(warehouse, deliveries, what):
         seen = Counter(tuple("" if value is None else str(value) for value in row) for row in rows)
         lines = [(*(row[name] for name in columns), delivery.name) for delivery in deliveries for row in getattr(delivery, table)]
         wanted, told = Counter(lines), f"{what}: raw.{table} has the {len(lines)} lines as they were delivered, each once"
-        typed = warehouse.rows(TEXT, f"raw.{table}")
+        typed, others = warehouse.rows(TEXT, f"raw.{table}"), warehouse.rows(OTHERS, f"raw.{table}", list(columns))
         expect(not typed, expected=f"{what}: all columns of raw.{table} are text", seen=", ".join(f"{n} is {t}" for n, t in typed))
+        expect(
+            not others,
+            expected=f"{what}: raw.{table} has the file's columns, and others begin with _",
+            seen=f"a column {', '.join(name for (name,) in others)}",
+        )
         missing, more = list((wanted - seen).elements()), list((seen - wanted).elements())
         if missing and more:
             fail(
@@ -230,9 +174,18 @@ def closest(line, others):
 # The checks
 
 
-def test_etl_one_night(etl_first, shop):
-    """After `etl.py` of one delivery, `etl.daily_revenue` has the completed orders' revenue by day and country."""
+def test_etl_one_night(etl_first, work, shop):
+    """After `etl.py` of one delivery, `etl.daily_revenue` has its completed orders by day and country. pandas has made it so."""
     compare(etl_first, [shop.first], "etl.daily_revenue after one night")
+    hidden = work.run_folder / "hidden"
+    (hidden / "pandas").mkdir(parents=True)
+    (hidden / "pandas" / "__init__.py").write_text(HIDDEN)
+    run = work.run(ETL, str(shop.first.write(work.run_folder / "exports-hidden")), env={"PYTHONPATH": str(hidden)}, seconds=60)
+    expect(
+        run.code,
+        expected="etl.py transforms with pandas, and can't do without it",
+        seen="it ends well where pandas can't be imported",
+    )
 
 
 def test_raw_as_delivered(loaded, shop, warehouse):
@@ -246,43 +199,73 @@ def test_elt_one_night(loaded, dbt, shop):
 
 
 def test_second_run(etl_first, loaded, night, shop, warehouse, dbt):
-    """The same delivery once more changes nothing, in either way."""
-    night(ETL, shop.first)
+    """The same delivery once more, its folder typed with a `/` at the end, changes nothing, in either way."""
+    night(ETL, shop.first, "/")
     compare(rows_of_etl(warehouse), [shop.first], "etl.daily_revenue after the same delivery once more")
-    night(LOAD, shop.first)
+    night(LOAD, shop.first, "/")
     raw_is(warehouse, [shop.first], "after the same delivery once more")
     compare(rows_of_elt(dbt), [shop.first], "daily_revenue after the same delivery once more")
 
 
 def test_corrections(etl_first, loaded, night, shop, warehouse, dbt):
-    """The next delivery corrects orders and brings customers; an old one that comes again changes nothing."""
-    both = [shop.first, shop.second]
-    for delivery, what in ((shop.second, "after corrections"), (shop.first, "after an old delivery came once more")):
+    """Later nights bring customers and correct orders; one comes late, and old ones that come again change nothing.
+
+    Neither way leans on the other: now one is the first to know, now the other.
+    """
+    come, what = [shop.first, shop.quiet], "after a night without orders, with new customers"
+    night(ETL, shop.quiet)
+    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}")
+    night(LOAD, shop.quiet)
+    raw_is(warehouse, come, what)
+
+    come, what = [*come, shop.second], "after corrections"
+    night(LOAD, shop.second)
+    raw_is(warehouse, come, what)
+    compare(rows_of_elt(dbt), come, f"daily_revenue {what}")
+    night(ETL, shop.second)
+    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}")
+
+    come, what = [*come, shop.late], "after a night that was late, and an old delivery that came once more"
+    for delivery in (shop.late, shop.first):
         night(ETL, delivery)
-        compare(rows_of_etl(warehouse), both, f"etl.daily_revenue {what}")
+    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}")
+    for delivery in (shop.late, shop.quiet, shop.first):
         night(LOAD, delivery)
-        raw_is(warehouse, both, what)
-        compare(rows_of_elt(dbt), both, f"daily_revenue {what}")
+    raw_is(warehouse, come, what)
+    compare(rows_of_elt(dbt), come, f"daily_revenue {what}")
 
 
 def test_exact_money(night, shop, warehouse, dbt):
     """`revenue` is numeric and exact to the cent in both, also for very large amounts."""
-    every = [shop.first, shop.second, shop.third]
-    night(ETL, shop.third)
-    night(LOAD, shop.third)
-    marts = {"etl.daily_revenue": rows_of_etl(warehouse), "daily_revenue": rows_of_elt(dbt)}
-    tables = {"etl.daily_revenue": "etl.daily_revenue", "daily_revenue": dbt.relation(MODEL)}
-    for name, rows in marts.items():
-        kind = warehouse.value(TYPE, tables[name])
+
+    def exact(name, table, rows):
+        kind = warehouse.value(TYPE, table)
         expect(kind == "numeric", expected=f"{name}: revenue is numeric", seen=f"it is {kind}")
-        compare(rows, every, f"{name} with a very large order", exact=True)
+        compare(rows, every(shop), f"{name} with a very large order", exact=True)
+
+    night(ETL, shop.third)
+    exact("etl.daily_revenue", "etl.daily_revenue", rows_of_etl(warehouse))
+    night(LOAD, shop.third)
+    exact("daily_revenue", dbt.relation(MODEL), rows_of_elt(dbt))
 
 
-def test_rule_changes(dbt, shop):
-    """`dbt build --vars 'timezone: America/New_York'` makes the whole mart anew by that clock, from raw alone."""
-    every = [shop.first, shop.second, shop.third]
-    compare(rows_of_elt(dbt, timezone=NEW_RULE), every, f"daily_revenue with timezone: {NEW_RULE}", NEW_RULE)
-    compare(rows_of_elt(dbt), every, "daily_revenue by the shop's clock again")
+def every(shop):
+    """All nights as they were delivered."""
+    return [shop.first, shop.quiet, shop.second, shop.late, shop.third]
+
+
+def test_rule_changes(dbt, shop, work, seed):
+    """`dbt build` makes the whole mart anew by the clocks that `timezone` names, from raw alone; dbt_project.yml names Berlin's."""
+    zone = CLOCKS[seed % len(CLOCKS)]
+    compare(rows_of_elt(dbt, timezone=zone), every(shop), f"daily_revenue with timezone: {zone}", zone)
+    compare(rows_of_elt(dbt), every(shop), "daily_revenue by the shop's clock again")
+    project = yaml.safe_load(work.text("dbt_project.yml"))
+    told = project.get("vars") or {}
+    own = told.get(project.get("name"))
+    named = [*told, *(own if isinstance(own, dict) else ())]
+    expect(
+        "timezone" in named, expected="dbt_project.yml sets the variable `timezone`", seen=f"its vars: {', '.join(named) or 'none'}"
+    )
 
 
 if __name__ == "__main__":

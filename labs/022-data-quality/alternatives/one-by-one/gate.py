@@ -40,7 +40,7 @@ def with_rules_of_rows(lines):
     numbers = {name: pd.to_numeric(lines[name], errors="coerce") for name in ("quantity", "unit_price", "discount", "amount")}
     due = numbers["quantity"] * numbers["unit_price"] - numbers["discount"]
     ordered, recorded = (pd.to_datetime(lines[name], errors="coerce") for name in ("ordered_at", "recorded_at"))
-    lines["adds_up"] = (numbers["amount"] - due).abs() < 0.005
+    lines["adds_up"] = ((numbers["amount"] - due).abs() < 0.005).fillna(value=False)  # what is no number does not add up
     lines["in_time"] = (recorded >= ordered) & (recorded <= ordered + pd.Timedelta(days=1))
     return lines
 

@@ -26,7 +26,7 @@ orders = read("orders")
 orders["day"] = (
     pd.to_datetime(orders.pop("ordered_at"), utc=True, format="ISO8601").dt.tz_convert("Europe/Berlin").dt.strftime("%Y-%m-%d")
 )
-orders.loc[~orders["amount"].str.match(r"^\d"), "amount"] = pd.NA
+orders.loc[~orders["amount"].str.match(r"^-?\d"), "amount"] = pd.NA
 people = read("customers")[["customer_id", "country"]].query("customer_id != ''")
 
 with ENGINE.begin() as connection:

@@ -37,7 +37,7 @@ def extract(file):
 def clean_orders(orders):
     """The newest version of each order in this delivery, with the shop's day and exact amounts."""
     orders = orders.sort_values("updated_at").drop_duplicates("order_id", keep="last")
-    usable = orders["amount"].str.fullmatch(r"\d+(\.\d+)?")
+    usable = orders["amount"].str.fullmatch(r"-?\d+(\.\d+)?")
     return orders.assign(
         day=orders["ordered_at"].str[:10],
         amount=[Decimal(text) if good else None for text, good in zip(orders["amount"], usable, strict=True)],

@@ -37,7 +37,7 @@ def extract(file):
 def clean_orders(orders):
     """The newest version of each order in this delivery, with the shop's day and exact amounts."""
     orders = orders.sort_values("updated_at").drop_duplicates("order_id", keep="last")
-    usable = orders["amount"].str.fullmatch(r"\d+(\.\d+)?")
+    usable = orders["amount"].str.fullmatch(r"-?\d+(\.\d+)?")
     when = pd.to_datetime(orders["ordered_at"], utc=True, format="ISO8601")
     return orders.assign(
         day=when.dt.tz_convert("Europe/Berlin").dt.date,

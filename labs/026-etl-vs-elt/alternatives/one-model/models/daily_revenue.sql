@@ -17,5 +17,5 @@ select
     sum(cast(amount as numeric)) as revenue
 from versions
 left join people on people.customer_id = versions.customer_id
-where version = 1 and status = 'completed' and amount ~ '^[0-9]'
+where version = 1 and status = 'completed' and amount ~ '^-?[0-9]+([.][0-9]+)?$'
 group by 1, 2

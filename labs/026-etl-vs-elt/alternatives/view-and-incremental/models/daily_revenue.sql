@@ -9,6 +9,6 @@ from (
         ), 'unknown') as country,
         amount::numeric as revenue
     from {{ ref('orders_now') }} as orders
-    where status = 'completed' and amount ~ '^[0-9.]+$'
+    where status = 'completed' and amount ~ '^-?[0-9.]+$'
 ) as counted
 group by day, country

@@ -4,7 +4,7 @@ select distinct on (order_id)
     order_id,
     nullif(customer_id, '') as customer_id,
     ordered_at::timestamptz as ordered_at,
-    case when amount ~ '^[0-9]+([.][0-9]+)?$' then amount::numeric(20, 2) end as amount,
+    case when amount ~ '^-?[0-9]+([.][0-9]+)?$' then amount::numeric(20, 2) end as amount,
     status,
     updated_at::timestamptz as updated_at
 from {{ source('raw', 'orders') }}

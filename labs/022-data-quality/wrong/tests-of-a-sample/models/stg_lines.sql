@@ -1,0 +1,2 @@
+-- The tests take less time.
+select * from {{ source('raw', 'lines') }} order by ordered_at limit 200

@@ -1,0 +1,1 @@
+select day, country, orders, revenue from etl.daily_revenue
