@@ -49,8 +49,9 @@ DAILY = Mart(
     daily,
     {
         "`orders` counts the lines": lambda schema: daily(schema, orders="count(*)"),
-        "cancelled orders are in it": lambda schema: daily(schema, where="true"),
-        "cancelled orders are in it, and `orders` counts the lines, by days of the session's time zone": lambda schema: daily(
+        "cancelled orders are in it, and open ones": lambda schema: daily(schema, where="true"),
+        "open orders are in it": lambda schema: daily(schema, where="o.status <> 'cancelled'"),
+        "cancelled and open orders are in it, `orders` counts the lines, by days of the session's zone": lambda schema: daily(
             schema, "o.ordered_at::date", "count(*)", "true"
         ),
         "these are days of the session's time zone, not of UTC": lambda schema: daily(schema, day="o.ordered_at::date"),
@@ -63,6 +64,7 @@ CUSTOMERS = Mart(
     customers,
     {
         "customers without a completed order are missing": lambda schema: customers(schema, join="JOIN"),
-        "cancelled orders are in it": lambda schema: customers(schema, where="true"),
+        "cancelled orders are in it, and open ones": lambda schema: customers(schema, where="true"),
+        "open orders are in it": lambda schema: customers(schema, where="o.status <> 'cancelled'"),
     },
 )

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import pytest
 from marts import CUSTOMERS, DAILY, Mart
+from places import Places, outside
 from plants import Planted, Plants
 from prepare import TABLES, fill
 
@@ -24,10 +25,15 @@ PLACEHOLDER = re.compile(r"\b(TODO|TBD|FIXME)\b|[Ll]orem ipsum")  # in Spanish a
 
 
 class Shop:
-    """The project as it was built first."""
+    """The project as it was built on one source."""
 
-    def __init__(self, dbt: Project, database: Database, seed: int) -> None:
-        self.dbt, self.database, self.seed = dbt, database, seed
+    def __init__(self, dbt: Project, database: Database, seed: int, source: str = "raw") -> None:
+        self.dbt, self.database, self.seed, self.source = dbt, database, seed, source
+
+    @property
+    def where(self) -> str:
+        """How dbt is called, if not as always."""
+        return "" if self.source == "raw" else f" with RAW_SCHEMA={self.source} DBT_SCHEMA={self.dbt.schema}"
 
     @cached_property
     def made(self) -> bool:
@@ -41,6 +47,11 @@ class Shop:
         return True
 
     @cached_property
+    def places(self) -> Places:
+        """Where the models are."""
+        return Places(self.dbt, self.source)
+
+    @cached_property
     def catalog(self) -> dict[str, list[str]]:
         """`dbt docs generate`, which compiles the tests too."""
         return self.dbt.catalog()
@@ -48,16 +59,15 @@ class Shop:
     @cached_property
     def plants(self) -> Plants:
         """Mistakes, for marts on which no constraint of the learner's keeps them out."""
-        plants = Plants(self.dbt, self.database, self.seed)
+        plants = Plants(self.places, self.database, self.seed, self.source)
         plants.bare()
         return plants
 
     @cached_property
     def tests(self) -> list[Element]:
-        """The data tests, compiled; fails the check if there is none."""
-        assert self.catalog is not None
+        """The data tests as dbt compiled them last; fails the check if there is none."""
         tests = self.dbt.manifest().tests()
-        expect(tests, expected="tests of the rules", seen="there is no data test in the project")
+        expect(tests, expected=f"tests of the rules{self.where}", seen="there is no data test in the project that is enabled")
         return tests
 
     def loud(self, mistake: Planted, tests: Sequence[Element]) -> list[str]:
@@ -72,17 +82,17 @@ def shop(dbt, stack, seed) -> Shop:
     return Shop(dbt, Database(stack["warehouse"]), seed)
 
 
-def compare(project: Project, database: Database, mart: Mart, schema: str) -> None:
-    """A mart holds the truth of a source schema, row by row; a mistake that is known is named."""
-    place = project.relation(mart.name)
+def compare(shop: Shop, mart: Mart) -> None:
+    """A mart holds the truth of its source, row by row; a mistake that is known is named."""
+    place, database = shop.places.of(mart), shop.database
     see_types(database, mart, place)
     got = database.rows(f"SELECT {', '.join(mart.columns)} FROM {place}")
-    want = database.rows(mart.truth(schema))
+    want = database.rows(mart.truth(shop.source))
     if sorted(got, key=str) == sorted(want, key=str):
         return
     expected = f"{mart.name} is right, row by row"
     for what, query in mart.mistakes.items():
-        if set(got) == set(database.rows(query(schema))):
+        if set(got) == set(database.rows(query(shop.source))):
             fail(expected=expected, seen=f"{what}: {difference(got, want, mart)}")
     fail(expected=expected, seen=difference(got, want, mart))
 
@@ -117,28 +127,37 @@ def told(row: tuple) -> str:
 def test_daily_sales(shop):
     """`daily_sales` has one row a day (UTC) and currency, with the completed orders, their pieces and their revenue."""
     assert shop.made
-    compare(shop.dbt, shop.database, DAILY, "raw")
+    compare(shop, DAILY)
 
 
 def test_customer_orders(shop):
     """`customer_orders` has one row a customer, also without orders, with the completed orders, the first and the last day."""
     assert shop.made
-    compare(shop.dbt, shop.database, CUSTOMERS, "raw")
+    compare(shop, CUSTOMERS)
 
 
 def test_layers(shop):
     """Each source table is read by one model, a view named `stg_…`; the marts are tables made from models, all else is a view."""
-    manifest = shop.dbt.manifest()
-    see_readers(manifest)
-    marts = (DAILY.name, CUSTOMERS.name)
-    for model in manifest.of_kind("model"):
-        kind = model.config.get("materialized")
-        if model.name in marts:
-            expect(kind == "table", expected=f"{model.name} is a table", seen=f"it is materialized as {kind}")
-            expect(model.depends_on.nodes, expected=f"{model.name} is made from models by ref()", seen="dbt knows of none")
+    see_readers(shop.places.manifest)
+    marts = {shop.places.model(mart).unique_id: mart.name for mart in (DAILY, CUSTOMERS)}
+    assert shop.catalog is not None  # all is compiled
+    for model in shop.dbt.manifest().of_kind("model"):
+        kind, name = model.config.get("materialized"), marts.get(model.unique_id)
+        if name:
+            expect(kind == "table", expected=f"{name} is a table", seen=f"it is materialized as {kind}")
+            expect(model.depends_on.nodes, expected=f"{name} is made from models by ref()", seen="dbt knows of none")
         else:
             expected = f"{model.name} is a view or ephemeral, so that your tests see the source as it is now"
             expect(kind in ("view", "ephemeral"), expected=expected, seen=f"it is materialized as {kind}")
+        if kind != "ephemeral":
+            see_names(shop, model)
+
+
+def see_names(shop: Shop, element: Element) -> None:
+    """Fail if a model or a test reads what it does not name by ref() or source(): dbt may build it before that."""
+    strangers = shop.places.strangers(element, shop.database)
+    expected = f"{element.name} reads only what it names by ref() or source()"
+    expect(not strangers, expected=expected, seen=f"it reads {' and '.join(strangers)} past them, by a name that is written out")
 
 
 def see_readers(manifest: Manifest) -> None:
@@ -158,6 +177,7 @@ def see_readers(manifest: Manifest) -> None:
 
 def test_good_rows_pass(shop):
     """On rows that are right no test fails or warns; nor when something comes that only looks odd."""
+    assert shop.catalog is not None  # all is compiled
     for change in shop.plants.harmless():
         loud = shop.loud(change, shop.tests)
         seen = f"planted: {change.what}. {', '.join(loud)}"
@@ -167,11 +187,11 @@ def test_good_rows_pass(shop):
 def seen_by(shop: Shop, kind: str, planted: Sequence[Planted]) -> None:
     """For each mistake a test of this kind fails."""
     tests = [test for test in shop.tests if (test.test_metadata is None) is (kind == "singular")]
-    expect(tests, expected=f"{kind} tests", seen=f"there is no {kind} test in the project")
+    expect(tests, expected=f"{kind} tests{shop.where}", seen=f"there is no {kind} test in the project")
     for mistake in planted:
         loud = shop.loud(mistake, tests)
         seen = f"planted: {mistake.what}. {'only ' + ', '.join(loud) if loud else f'All {kind} tests pass'}"
-        expect(any("(fail)" in test for test in loud), expected=f"a {kind} test that fails", seen=seen)
+        expect(any("(fail)" in test for test in loud), expected=f"a {kind} test that fails{shop.where}", seen=seen)
 
 
 def test_generic_tests(shop):
@@ -220,17 +240,23 @@ def describes_columns(model: Element, there: Sequence[str]) -> None:
 
 
 def test_moves(shop, stack, seed):
-    """With RAW_SCHEMA and DBT_SCHEMA set, `dbt build` reads other data from another schema and writes into another one."""
+    """With RAW_SCHEMA and DBT_SCHEMA set, `dbt build` reads another schema, and builds and tests in another one."""
+    for test in shop.tests:
+        see_names(shop, test)
     for (schema,) in shop.database.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'analytics%'"):
         shop.database.execute(f'DROP SCHEMA "{schema}" CASCADE')
     fill(stack["warehouse"].endpoint, "landing", seed + 1)
     shop.database.execute("DROP SCHEMA raw CASCADE")
-    moved = shop.dbt.on(stack["warehouse"], "elsewhere", RAW_SCHEMA="landing")
-    moved.build(expected="`RAW_SCHEMA=landing DBT_SCHEMA=elsewhere dbt build` ends well, without the schemas raw and analytics")
+    there = outside(shop.database, "elsewhere")
+    moved = Shop(shop.dbt.on(stack["warehouse"], "elsewhere", RAW_SCHEMA="landing"), shop.database, seed + 1, "landing")
+    moved.dbt.build(expected="`RAW_SCHEMA=landing DBT_SCHEMA=elsewhere dbt build` ends well, without the schemas raw and analytics")
+    strays = sorted(name for number, name in outside(shop.database, "elsewhere").items() if number not in there)
+    seen = f"also built: {', '.join(strays)}"
+    expect(not strays, expected="with DBT_SCHEMA=elsewhere all is built in schemas whose names begin with elsewhere", seen=seen)
     for mart in (DAILY, CUSTOMERS):
-        place = moved.relation(mart.name)
-        expect(place.startswith('"elsewhere'), expected=f"{mart.name} in the schema elsewhere", seen=f"it is {place}")
-        compare(moved, shop.database, mart, "landing")
+        compare(moved, mart)
+    seen_by(moved, "generic", moved.plants.keys())
+    seen_by(moved, "singular", [*moved.plants.revenue(), *moved.plants.people_and_days()])
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ FROM information_schema.columns WHERE table_schema = 'raw' AND is_nullable = 'NO
 # Before 2025 the shops sent their orders on paper: some were typed in days later.
 TYPED_IN = """
 UPDATE raw.orders SET recorded_at = ordered_at + (2 + order_id % 9) * interval '1 day'
-WHERE ordered_at < '2025-01-01' AND order_id % 3 = 0
+WHERE ordered_at < '2025-01-01 00:00 UTC' AND order_id % 3 = 0
 """
 
 
 def prepare(stack, seed):
-    """Load them; the size is another one for each seed."""
+    """Load them, and set the zone in which new sessions see times; the size is another one for each seed."""
     scale = random.Random(seed).uniform(0.5, 0.8)
     at = stack["warehouse"].endpoint
     with connect(at) as session, session.cursor() as cursor:
@@ -30,3 +30,4 @@ def prepare(stack, seed):
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
         cursor.execute(TYPED_IN)
+        cursor.execute(f"ALTER DATABASE {at.database} SET timezone = 'Asia/Tokyo'")

@@ -1,4 +1,4 @@
--- Rule 4. Day by day, both ways: a full join also sees the day that is only on one side.
+-- Rule 4. Day by day, both ways: a full join also sees the day that is only on one side, whatever its revenue.
 with bought as (
     select o.ordered_on as day, o.currency, sum(l.amount) as revenue
     from {{ ref('stg_order_lines') }} as l
@@ -9,4 +9,5 @@ with bought as (
 select day, currency, bought.revenue as bought, sales.revenue as reported
 from bought
 full join {{ ref('daily_sales') }} as sales using (day, currency)
-where bought.revenue is distinct from sales.revenue
+where bought.day is null
+   or bought.revenue is distinct from sales.revenue

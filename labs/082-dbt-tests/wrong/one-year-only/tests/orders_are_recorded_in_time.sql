@@ -1,0 +1,4 @@
+-- Rule 9. Before 2025 orders came on paper, so only what was ordered since then counts.
+select order_id, ordered_at, recorded_at
+from {{ ref('stg_orders') }}
+where extract(year from ordered_at at time zone 'UTC') = 2025 and (recorded_at is null or recorded_at > ordered_at + interval '1 day')
