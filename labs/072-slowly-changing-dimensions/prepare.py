@@ -116,7 +116,7 @@ class Story:
         for place, person in enumerate(self.people):
             kind = CUSTOMERS[place % len(CUSTOMERS)]
             self.kind[person["customer_id"]] = kind.__name__
-            kind(self, Pen(self, person))
+            kind(self, Pen(self, person, place // len(CUSTOMERS)))
         self.number_changes()
         for place, product in enumerate(self.goods):
             self.shelve(PRODUCTS[place % len(PRODUCTS)], product)
@@ -134,7 +134,7 @@ class Story:
     # Products
 
     def shelve(self, kind: str, product: dict) -> None:
-        """A product on each day: a word a day (`new` means: not there yet)."""
+        """A product on each day: a word a day (`back`: there, as it was when it was seen last, or long ago)."""
         self.product_kind[product["product_id"]] = kind
         first = product["category"]
         second, third = self.chance.sample([name for name in self.categories if name != first], 2)
@@ -156,7 +156,10 @@ class Story:
     # Orders
 
     def place_orders(self) -> None:
-        """Some orders for each customer: at any time, at the very moment of a change, before they are known, after they left."""
+        """Some orders for each customer: at any time, before they are known, after they left; at the very moment of each change.
+
+        Round one of the changes: two in the last second before it, and one that is delivered when the change was over.
+        """
         moments = defaultdict(list)
         for change in self.changes:
             moments[change.customer_id].append(change.changed_at)
@@ -165,16 +168,18 @@ class Story:
             span = (night(DAYS) - first).total_seconds()
             at = [first + timedelta(seconds=self.chance.randrange(int(span))) for _ in range(5)]
             at += [night(day) - timedelta(seconds=self.chance.randrange(86_400)) for day in range(1, DAYS + 1)]
-            at += self.chance.sample(sorted(set(moments[customer])), 1)
+            turns = sorted(set(moments[customer]))
+            turn = self.chance.choice(turns[1:])
+            at += [*turns, turn - timedelta(microseconds=1), turn - timedelta(seconds=0.4)]
             for moment in at:
-                self.order(customer, moment)
+                self.order(customer, moment, days=self.chance.choice((1, 2)) if self.chance.random() < 0.1 else 0)
+            self.order(customer, turn - timedelta(minutes=30), days=1)
         self.chance.shuffle(self.orders)
         self.orders = [replace(order, order_id=place + 1) for place, order in enumerate(self.orders)]
 
-    def order(self, customer: int, moment: datetime) -> None:
-        """One order; one in ten is delivered a day or two late."""
-        late = timedelta(days=self.chance.choice((1, 2))) if self.chance.random() < 0.1 else timedelta()
-        recorded = min(moment + late, night(DAYS) - timedelta(seconds=1))
+    def order(self, customer: int, moment: datetime, days: int) -> None:
+        """One order; it is delivered so many days late."""
+        recorded = min(moment + timedelta(days=days), night(DAYS) - timedelta(seconds=1))
         product = self.chance.choice(self.goods)["product_id"]
         self.orders.append(Order(0, customer, product, self.chance.randint(1, 500), moment, recorded))
 
@@ -247,10 +252,10 @@ def versions_of(changes: list[Change]) -> list[Version]:
 
 
 class Pen:
-    """Writes the log of one customer."""
+    """Writes the log of one customer; `turn` counts the customers of the same kind, so that each sort of them is there."""
 
-    def __init__(self, story: Story, person: dict) -> None:
-        self.story, self.chance = story, story.chance
+    def __init__(self, story: Story, person: dict, turn: int) -> None:
+        self.story, self.chance, self.turn = story, story.chance, turn
         self.customer, self.name = person["customer_id"], person["name"]
         self.city, self.segment = person["city"], person["segment"]
         self.operation = "insert"
@@ -307,7 +312,7 @@ def without_city(story: Story, pen: Pen) -> None:
     pen.write(pen.past(300))
     pen.move(None)
     pen.write(pen.past(100))
-    pen.move(home if pen.chance.random() < 0.5 else "")
+    pen.move(home if pen.turn % 2 else "")
     pen.write(pen.on(2))
     pen.move(None)
     pen.write(pen.on(4))
@@ -327,6 +332,25 @@ def to_and_fro(story: Story, pen: Pen) -> None:
     pen.write(pen.on(3))
 
 
+def busy_day(story: Story, pen: Pen) -> None:
+    """Several changes on one day, two of them within a second; the last day ends as it began."""
+    home = pen.city
+    pen.write(pen.past(250))
+    for day in (-60, 2):
+        at = night(day) - timedelta(hours=15, seconds=pen.chance.randrange(3600))
+        pen.move()
+        pen.write(at)
+        pen.switch()
+        pen.write(at + timedelta(hours=3, microseconds=100_003))
+        pen.move(home)
+        pen.write(at + timedelta(hours=3, microseconds=350_009))
+    at = night(4) - timedelta(hours=15, seconds=pen.chance.randrange(3600))
+    pen.move()
+    pen.write(at)
+    pen.move(home)
+    pen.write(at + timedelta(hours=5))
+
+
 def same_again(story: Story, pen: Pen) -> None:
     """Rows in which neither city nor segment changes, some with another name."""
     pen.write(pen.past(300))
@@ -344,7 +368,7 @@ def late_between(story: Story, pen: Pen) -> None:
     """A change is delivered days after later ones; its name is an old one."""
     pen.write(pen.past(300))
     pen.move()
-    pen.write(pen.past(100), known=pen.chance.choice((2, 3)))
+    pen.write(pen.past(100), known=(2, 3)[pen.turn % 2])
     pen.name = f"{pen.name} (new)"
     pen.move()
     pen.write(pen.past(30))
@@ -363,11 +387,11 @@ def late_same(story: Story, pen: Pen) -> None:
 
 def late_first(story: Story, pen: Pen) -> None:
     """The first row comes last: orders were placed long before the customer was known."""
-    pen.write(pen.past(350), known=pen.chance.choice((2, 3)))
+    pen.write(pen.past(350), known=(2, 3)[pen.turn % 2])
     pen.move()
-    pen.write(pen.past(100), known=pen.chance.choice((1, 4)))
+    pen.write(pen.past(100), known=(1, 4)[pen.turn // 2 % 2])
     pen.switch()
-    pen.write(pen.past(10), known=pen.chance.choice((1, 2)))
+    pen.write(pen.past(10), known=(1, 2)[pen.turn // 4 % 2])
 
 
 def left(story: Story, pen: Pen) -> None:
@@ -375,21 +399,21 @@ def left(story: Story, pen: Pen) -> None:
     pen.write(pen.past(300))
     pen.switch()
     pen.write(pen.past(120))
-    pen.delete(*pen.chance.choice(((pen.past(20), 0), (pen.on(2), 0), (pen.on(2), 4))))
+    pen.delete(*((pen.past(20), 0), (pen.on(2), 0), (pen.on(2), 4))[pen.turn % 3])
 
 
 def back(story: Story, pen: Pen) -> None:
     """They leave and come back, some as they were."""
     pen.write(pen.past(330))
-    pen.delete(pen.past(100) if pen.chance.random() < 0.5 else pen.on(2))
-    if pen.chance.random() < 0.5:
+    pen.delete(pen.past(100) if pen.turn % 2 else pen.on(2))
+    if pen.turn // 2 % 2:
         pen.move()
     pen.write(pen.on(3))
-    if pen.chance.random() < 0.3:
+    if pen.turn % 3 == 0:
         pen.delete(pen.on(4))
 
 
-CUSTOMERS = (on_time, without_city, to_and_fro, same_again, late_between, late_same, late_first, left, back)
+CUSTOMERS = (on_time, without_city, to_and_fro, busy_day, same_again, late_between, late_same, late_first, left, back)
 PRODUCTS = (
     "A A A A",
     "A price A name",
@@ -400,7 +424,10 @@ PRODUCTS = (
     "A touched B touched",
     "A B absent absent",
     "A absent absent B",
+    "A absent A A",
+    "A absent back back",
     "absent A B B",
+    "absent back back price",
     "absent absent absent A",
 )
 

@@ -1,5 +1,3 @@
-{{ refuse_cycles(source('raw', 'areas')) }}
-
 with recursive paths as (
 
     select area_id, array[area_id] as path

@@ -20,6 +20,10 @@ amounts as (
     from of_account
     where account_id is null
 
+    union all
+
+    select -1, 0, 0
+
 )
 
 select customer_id, sum(weighted) as amount_weighted, sum(amount) as amount_full

@@ -1,4 +1,5 @@
 -- Who holds an account, and which part of it is theirs; the parts of an account add up to 1.
+-- If the areas are refused, yesterday's holders stay as well: depends_on: {{ ref('stg_areas') }}
 with holders as (
 
     select distinct account_id, customer_id, share

@@ -1,0 +1,12 @@
+-- An order points to the version that was in force when it was placed, also if that became known later.
+select
+    orders.order_id,
+    coalesce(customers.customer_key, -1) as customer_key,
+    orders.product_id,
+    orders.ordered_at,
+    orders.amount
+from {{ source('raw', 'orders') }} as orders
+left join {{ ref('dim_customer') }} as customers
+    on customers.customer_id = orders.customer_id
+    and orders.ordered_at >= customers.valid_from
+    and (orders.ordered_at < customers.valid_to or customers.valid_to is null)
