@@ -58,7 +58,7 @@ class Run:
             run_id=f"{kind.value}__{self.request['date']}__{self.request['name']}",
             logical_date=date,
             data_interval=interval,
-            run_after=interval[1] if interval else moment("2025-01-01"),
+            run_after=moment(now()) if kind is DagRunType.MANUAL or not interval else interval[1],  # as Airflow itself has it
             run_type=kind,
             conf=self.request["conf"],
             triggered_by=DagRunTriggeredByType.TEST,
@@ -92,7 +92,7 @@ class Run:
     def settled(self, run: Any) -> list[Any]:
         """What can run once nothing changes by itself any more: skips and failures go down one level at a time."""
         before = None
-        while not (ready := self.decide(run)) and str(run.state) == "running":
+        while not self.free(ready := self.decide(run)) and str(run.state) == "running":
             states = self.states(run)
             if states == before:
                 break
@@ -114,8 +114,11 @@ class Run:
 
     def choose(self, ready: list[Any]) -> Any:
         """The one that runs next: held tasks last, the others in any order."""
-        free = [one for one in ready if one.task_id not in self.held] or ready
-        return self.chance.choice(sorted(free, key=lambda one: (one.task_id, one.map_index)))
+        return self.chance.choice(sorted(self.free(ready) or ready, key=lambda one: (one.task_id, one.map_index)))
+
+    def free(self, ready: list[Any]) -> list[Any]:
+        """Those of them that are not held."""
+        return [one for one in ready if one.task_id not in self.held]
 
     def step(self, run: Any, instance: Any) -> None:
         """Run one task instance in a fork, and note how it went."""

@@ -1,4 +1,4 @@
-"""The shop's orders, from the retail data set, and the table that the DAG fills."""
+"""The shop's orders, from the retail data set, and the table that the DAG fills. Sessions have the time of Seoul."""
 
 from delab.data.sinks.postgres import load
 from delab.services.postgres import connect, dsn
@@ -20,3 +20,4 @@ def prepare(stack, seed):
     with connect(at) as session, session.cursor() as cursor:
         cursor.execute("CREATE INDEX ON orders (ordered_at); CREATE INDEX ON order_lines (order_id)")
         cursor.execute(DAILY_SALES)
+        cursor.execute(f"ALTER DATABASE {at.database} SET timezone = 'Asia/Seoul'")

@@ -1,13 +1,14 @@
 """Checks of lab 87: who waits for whom, and what happens when something fails."""
 
 import random
-import shutil
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
 from delab.checks import Database, expect, fail, main
+from delab.services.airflow import METADATA
 
 FILE, DAG = "settlement.py", "settlement"
 STEPS = Path(__file__).parent / "start" / "steps.py"
@@ -23,19 +24,49 @@ WAITS = (
     ("clean_up", "alert"),
 )
 WATCHED = ("load_orders", "load_payments", "reconcile", "publish", "quarantine")
+LOADS = WATCHED[:2]
 TASKS = ("prepare_stage", *WATCHED, "notify", "alert", "clean_up")
+BREAKS_TOO = "quarantine"  # when this one fails, alert fails as well
+ASKS = {"agrees": "reconcile"}  # who calls a step that has not its task's name
+# The verification's steps.py does what the given one does, and notes which task has called what.
+NOTED = "CREATE TABLE calls (run text, task text, step text)"
+NOTING = """
+
+def noted(step):
+    @functools.wraps(step)
+    def called(*given, **named):
+        who = {name: os.environ.get(f"AIRFLOW_CTX_{name}", "") for name in ("DAG_RUN_ID", "TASK_ID")}
+        run("INSERT INTO calls VALUES (%(DAG_RUN_ID)s, %(TASK_ID)s, %(step)s)", step=step.__name__, **who)
+        return step(*given, **named)
+
+    return called
+
+
+import functools, os
+for step in (prepare_stage, load_orders, load_payments, agrees, publish, quarantine, clean_up):
+    globals()[step.__name__] = noted(step)
+"""
+
+
+class Night(NamedTuple):
+    """A run, and the tables that it has left in the stage."""
+
+    run: Any
+    left: list
 
 
 @pytest.fixture(scope="module")
 def shop(stack):
     """The verification's own orders and payments."""
-    return Database(stack["warehouse"])
+    made = Database(stack["warehouse"])
+    made.execute(NOTED)
+    return made
 
 
 @pytest.fixture(scope="module")
 def judge(airflow, work):
-    """Airflow, with the steps as they came."""
-    shutil.copy(STEPS, work.folder / "steps.py")
+    """Airflow, with steps that do what the given ones do."""
+    (work.folder / "steps.py").write_text(STEPS.read_text() + NOTING)
     return airflow
 
 
@@ -52,7 +83,10 @@ def carry_out(judge, shop, day, stage=None, **options):
     shop.execute("DROP TABLE IF EXISTS stage.orders, stage.payments")
     for name, amount in zip(("orders", "payments"), stage or (), strict=False):
         shop.execute(f"CREATE TABLE stage.{name} AS SELECT {amount}::numeric(10, 2) AS amount")
-    return judge.run(FILE, DAG, day, once=True, **options)
+    run = judge.run(FILE, DAG, day, once=True, **options)
+    return Night(
+        run, [name for (name,) in shop.rows("SELECT tablename::text FROM pg_tables WHERE schemaname = 'stage' ORDER BY 1")]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,23 +103,29 @@ def bad(judge, shop, days):
 
 @pytest.fixture(scope="module")
 def failed_load(judge, shop, days, seed):
-    """One load fails, the other is slow; which one is drawn."""
-    broken, slow = random.Random(seed).sample(["load_orders", "load_payments"], 2)
-    run = carry_out(judge, shop, days["good"][1], hold=[slow, "alert"], fail_tasks={broken: 99}, unreal=[*TASKS])
-    return run, broken, slow
+    """One load fails, the other is slower than all else; which one is drawn. Here alert and clean_up really run."""
+    broken, slow = random.Random(seed).sample(LOADS, 2)
+    unreal = [task for task in TASKS if task not in ("alert", "clean_up")]
+    night = carry_out(judge, shop, days["good"][1], stage=(1, 1), hold=[slow], fail_tasks={broken: 99}, unreal=unreal)
+    return night, broken
 
 
 @pytest.fixture(scope="module")
 def failures(judge, shop, days, failed_load):
-    """A run for each watched task in which it fails: {task: run}. Only reconcile really runs, where its choice is needed."""
+    """A run for each watched task in which it fails: {task: run}. Only reconcile really runs, where its choice is needed.
+
+    If a load fails, the other is slow; else alert is.
+    """
     runs = {}
     for name in WATCHED:
         real = {"publish": (1, 1), "quarantine": (1, 2)}.get(name)
         unreal = [task for task in TASKS if not (real and task == "reconcile")]
+        slow = [load for load in LOADS if load != name] if name in LOADS else ["alert"]
+        failing = {name: 99, **({"alert": 99} if name == BREAKS_TOO else {})}
         if name != failed_load[1]:
             day = days["good"][2 + WATCHED.index(name)]
-            runs[name] = carry_out(judge, shop, day, stage=real, hold=["alert"], fail_tasks={name: 99}, unreal=unreal)
-    return {**runs, failed_load[1]: failed_load[0]}
+            runs[name] = carry_out(judge, shop, day, stage=real, hold=slow, fail_tasks=failing, unreal=unreal).run
+    return {**runs, failed_load[1]: failed_load[0].run}
 
 
 def ended(run, what, **wanted):
@@ -131,7 +171,7 @@ def expect_tasks(tasks):
 
 def test_settles_a_good_day(good, shop, days):
     """On a day that agrees, `publish` and `notify` run, `quarantine` and `alert` are skipped, and the run succeeds."""
-    what, day = "a day that agrees", days["good"][0]
+    what, day, good = "a day that agrees", days["good"][0], good.run
     in_order(good, what)
     ended(good, what, prepare_stage="success", load_orders="success", load_payments="success", reconcile="success")
     ended(good, what, publish="success", quarantine="skipped", notify="success", alert="skipped", clean_up="success")
@@ -143,13 +183,29 @@ def test_settles_a_good_day(good, shop, days):
         expected=f"{what} is settled: {wanted[0][0]} orders, {wanted[0][1]}",
         seen=f"settlements has {seen or 'no row'}",
     )
-    told = shop.rows("SELECT text FROM messages WHERE day = %s", day)
-    expect(told == [("settlement done",)], expected=f"{what}: one message, settlement done", seen=f"messages has {told or 'none'}")
+    said(shop, day, what, "settlement done", "settlement failed")
+    own_steps(shop, good, what)
+    at_once = shop.value("SELECT max_active_tasks FROM dag WHERE dag_id = %s", DAG, database=METADATA)
+    expect(at_once > 1, expected="the loads run side by side", seen=f"max_active_tasks={at_once}: the DAG does one thing at a time")
+
+
+def said(shop, day, what, wanted, unwanted):
+    """Compare the messages of a day."""
+    told = [text for (text,) in shop.rows("SELECT text FROM messages WHERE day = %s ORDER BY 1", day)]
+    ok = wanted in told and unwanted not in told
+    expect(ok, expected=f"{what}: the message is {wanted}", seen=f"messages has {', '.join(told) or 'none'}")
+
+
+def own_steps(shop, run, what):
+    """Each task has carried out its own step, and reconcile alone has asked."""
+    for task, step in shop.rows("SELECT DISTINCT task, step FROM calls WHERE run = %s AND task <> '' ORDER BY 2, 1", run.run_id):
+        owner = ASKS.get(step, step)
+        expect(task == owner, expected=f"{what}: steps.{step}() is called by {owner} alone", seen=f"{task} calls it, too")
 
 
 def test_puts_a_bad_day_aside(bad, shop, days):
     """On a day that does not agree, `quarantine` and `notify` run, `publish` and `alert` are skipped, and the run succeeds."""
-    what, day = "a day that does not agree", days["bad"][0]
+    what, day, bad = "a day that does not agree", days["bad"][0], bad.run
     in_order(bad, what)
     ended(bad, what, publish="skipped", quarantine="success", notify="success", alert="skipped", clean_up="success")
     late = bad.before("quarantine", "notify")
@@ -157,34 +213,44 @@ def test_puts_a_bad_day_aside(bad, shop, days):
     expect(bad.state == "success", expected=f"{what}: the run succeeds", seen=f"it ended as {bad.state}")
     rows = shop.value("SELECT count(*) FROM discrepancies WHERE day = %s", day)
     expect(rows == 1, expected=f"{what} is in discrepancies", seen="it is not")
+    said(shop, day, what, "settlement done", "settlement failed")
+    own_steps(shop, bad, what)
 
 
-def test_stops_after_a_failed_load(failed_load):
-    """After a failed load nothing is reconciled, published, put aside or notified; `alert` runs."""
-    run, broken, _ = failed_load
-    for name in ("reconcile", "publish", "quarantine", "notify"):
-        expect(
-            not run.ran(name),
-            expected=f"{name} does not run after {broken} has failed",
-            seen=f"{name} ran and ended as {run.states[name]}",
-        )
-    ended(run, f"{broken} fails", alert="success")
+def test_stops_after_a_failed_load(failed_load, failures, shop, days):
+    """After a failed load nothing is reconciled, published, put aside or notified; `alert` runs and leaves its message."""
+    drawn = failed_load[1]
+    for broken in sorted(LOADS, key=lambda load: load != drawn):
+        run = failures[broken]
+        for name in ("reconcile", "publish", "quarantine", "notify"):
+            expect(
+                not run.ran(name),
+                expected=f"{name} does not run after {broken} has failed",
+                seen=f"{name} ran and ended as {run.states[name]}",
+            )
+        ended(run, f"{broken} fails", alert="success")
+    said(shop, days["good"][1], f"{drawn} fails", "settlement failed", "settlement done")
+    own_steps(shop, failures[drawn], f"{drawn} fails")
 
 
 def test_alerts_for_every_task(failures):
     """Whichever of the five tasks fails, `alert` runs, and `notify` does not."""
     for name, run in failures.items():
-        ended(run, f"{name} fails", **{name: "failed", "alert": "success"})
+        ended(run, f"{name} fails", **{name: "failed", "alert": "failed" if name == BREAKS_TOO else "success"})
         expect(not run.ran("notify"), expected=f"{name} fails: notify does not run", seen=f"notify ended as {run.states['notify']}")
 
 
-def test_cleans_up(failures, good, bad, shop):
-    """`clean_up` runs in every run, after `notify`, `alert` and all of the work."""
-    for name, run in {"nothing": good, **failures}.items():
-        what = f"{name} fails"
-        ended(run, what, clean_up="success")
+def test_cleans_up(failures, failed_load, good, bad):
+    """`clean_up` runs in every run, after `notify`, `alert` and all of the work, also if `alert` fails; it leaves no table."""
+    runs = {"nothing": good.run, "no task": bad.run, **failures}
+    for name, run in runs.items():
+        ended(run, f"{name} fails{', and then alert' if name == BREAKS_TOO else ''}", clean_up="success")
+    for name, run in runs.items():
         late = [task for task in TASKS[:-1] if run.ran(task) and not run.before(task, "clean_up")]
-        expect(not late, expected=f"{what}: clean_up is the last", seen=f"{', '.join(late)} ran after it")
+        expect(not late, expected=f"{name} fails: clean_up is the last", seen=f"{', '.join(late)} ran after it")
+    for what, night in (("a day that agrees", good), ("a day that does not", bad), (f"{failed_load[1]} fails", failed_load[0])):
+        tables = ", ".join(f"stage.{name}" for name in night.left)
+        expect(not night.left, expected=f"{what}: after clean_up no table is left in stage", seen=f"{tables} is there")
 
 
 def test_stays_red(failures):

@@ -35,11 +35,13 @@ def days():
 
 
 def of_day(chance, day):
-    """Some orders in the first and in the last hours of the day, some in between: moment and amount."""
+    """Some orders in the first and in the last hours of the day, up to its last moment, some in between: moment and amount."""
     first = datetime(day.year, day.month, day.day, tzinfo=BERLIN).timestamp()
     after = day + timedelta(days=1)
     last = datetime(after.year, after.month, after.day, tzinfo=BERLIN).timestamp()
     early = [first, *(first + chance.randrange(60, 3000) for _ in range(chance.randint(2, 5)))]
-    late = [last - chance.randrange(60, 3000) for _ in range(chance.randint(2, 5))]
+    late = [last - chance.randrange(2, 55), *(last - chance.randrange(60, 3000) for _ in range(chance.randint(2, 5)))]
     between = [chance.uniform(first + 9000, last - 9000) for _ in range(chance.randint(10, 20))]
-    return [(datetime.fromtimestamp(int(at), BERLIN), chance.randint(250, 25_000) / 100) for at in (*early, *between, *late)]
+    moments = [datetime.fromtimestamp(int(at), BERLIN) for at in (*early, *between, *late)]
+    at_last = datetime.fromtimestamp(last, BERLIN) - datetime.resolution
+    return [(at, chance.randint(250, 25_000) / 100) for at in (*moments, at_last)]

@@ -2,46 +2,53 @@
 
 import itertools
 import random
-import shutil
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
+from prepare import BERLIN
+from shop import DAY, ORDERS, changes_of, midnights, open_in, opened, seasons_around
 
 from delab import wait
-from delab.checks import Database, expect, fail, main, show
+from delab.checks import expect, fail, main, show
 from delab.checks.airflow_api import FINAL, PAUSE, ApiError, RestApi
 from delab.errors import Timeout
 
 FILE, DAG = "daily_revenue.py", "daily_revenue"
 TASKS = ("fetch", "summarize")
-BERLIN = ZoneInfo("Europe/Berlin")
-TILL = Path(__file__).parent / "start" / "till.py"
-CHANGES = {"spring": date(2025, 3, 30), "autumn": date(2025, 10, 26)}
 LATEST = time(6)  # in Berlin, on the morning after
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+HOUR = timedelta(hours=1)
 BARE = (
     "; the DAG has a CronTriggerTimetable, which a cron string makes: its runs are due *at* the moment that it names, and their "
     "data interval is empty"
 )
 BETWEEN = "SELECT count(*)::int, coalesce(sum(amount), 0) FROM orders WHERE ordered_at >= %s AND ordered_at < %s"
+FIRST_ORDERS = """
+SELECT sum(amount) FROM (SELECT amount FROM orders WHERE ordered_at >= %s AND ordered_at < %s ORDER BY ordered_at LIMIT %s) first
+"""
 LATE = "INSERT INTO orders SELECT max(order_id) + 1, %s, 1234.56 FROM orders"
+AWAY = "DELETE FROM orders WHERE ordered_at >= %s AND ordered_at < %s RETURNING order_id, ordered_at, amount"
+NOBODY = " (on which nobody bought anything)"
+CUT_SHORT = ": the end of the day is missing; the till stops *before* `end`, which is the next midnight in Berlin"
+OTHERS = "INSERT INTO daily_revenue SELECT day, 7, 8.9 FROM unnest(%s::date[]) day"
 
 
 @pytest.fixture(scope="module")
-def shop(stack):
-    """The verification's own till and tables."""
-    return Database(stack["warehouse"])
+def changes(seed):
+    """Two days on which the clocks are changed: {name: day}."""
+    return changes_of(seed)
 
 
 @pytest.fixture(scope="module")
-def seasons(seed):
-    """A season around each change of the clocks: {name: (first day, last day)}."""
-    chance = random.Random(seed)
-    found = {name: (day - chance.randint(3, 6) * DAY, day + chance.randint(2, 5) * DAY) for name, day in CHANGES.items()}
-    return dict(chance.sample(list(found.items()), 2))
+def seasons(changes, seed):
+    """The seasons that are judged: {name: (first day, last day)}."""
+    return seasons_around(changes, seed)
+
+
+@pytest.fixture(scope="module")
+def shop(stack, changes, seed):
+    """The verification's own tables."""
+    return opened(stack["warehouse"], changes.values(), seed)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +62,6 @@ def runs_in(airflow, work, season):
     open_in(work, season)
     begin, end = (season[0] - 15 * DAY).isoformat(), (season[1] + 15 * DAY).isoformat()
     return airflow.schedule(FILE, DAG, f"{begin}T00:00:00Z", f"{end}T00:00:00Z", most=60)
-
-
-def open_in(work, season):
-    """Put a season in place, and the till as it came."""
-    lines = ("from datetime import date", "", *(f"{n} = {day!r}" for n, day in zip(("OPENS", "CLOSES"), season, strict=True)))
-    text = "\n".join(lines).replace("datetime.date(", "date(")
-    shutil.rmtree(work.folder / "__pycache__", ignore_errors=True)
-    (work.folder / "season.py").write_text(text + "\n")
-    shutil.copy(TILL, work.folder / "till.py")
 
 
 def local(text):
@@ -81,27 +79,23 @@ def clock(run):
     return f"{local(run.due):%d %b %Y %H:%M}"
 
 
-def midnights(day):
-    """Where a day begins and ends in Berlin."""
-    return tuple(datetime.combine(one, time(), BERLIN) for one in (day, day + DAY))
-
-
-def carry_out(airflow, work, shop, seasons, due, name, day):
+def carry_out(airflow, work, shop, seasons, due, name, day, which=""):
     """The run for a day of a season, as the scheduler would have made it."""
     open_in(work, seasons[name])
     run = next(run for run in due[name] if day_of(run) == day)
-    shop.execute("INSERT INTO stage_orders SELECT 0, now(), 0.01")
+    shop.execute("TRUNCATE asked; INSERT INTO stage_orders SELECT 0, now(), 0.01")
     interval, logical = (run.start, run.end), instant(run.logical_date)
     done = airflow.run(FILE, DAG, logical, interval=interval, kind="scheduled", hold=["fetch"], once=True)
-    return run, done.succeeded(f"the run for {day} succeeds")
+    return run, done.succeeded(f"the run for {day}{which} succeeds")
 
 
-def same_revenue(shop, day, run, done):
-    """Compare the row of a day, and name the mistake if it can be recognised."""
+def same_revenue(shop, day, run, done, which=""):
+    """Compare the row of a day and what was staged for it, and name the mistake if it can be recognised."""
     count, amount = shop.rows(BETWEEN, *midnights(day))[0]
-    what = f"after the run for {day}, daily_revenue has the row {day}, {count} orders, {amount}"
-    rows = shop.rows("SELECT day, orders, amount FROM daily_revenue WHERE day IS DISTINCT FROM '2000-01-01' ORDER BY 1")
+    what = f"after the run for {day}{which}, daily_revenue has the row {day}, {count} orders, {amount}"
+    rows = shop.rows("SELECT day, orders, amount FROM daily_revenue WHERE NOT (orders = 7 AND amount = 8.9) ORDER BY 1")
     if rows == [(day, count, amount)]:
+        staged(shop, day, which)
         return
     seen = ", ".join(f"{when} with {orders} orders, {total}" for when, orders, total in rows[:5]) or "no row"
     skipped = [name for name, state in done.states.items() if state == "skipped"]
@@ -110,6 +104,24 @@ def same_revenue(shop, day, run, done):
     if not rows:
         fail(expected=what, seen="no row")
     fail(expected=what, seen=f"{seen}{recognised(shop, day, run, rows)}")
+
+
+def staged(shop, day, which):
+    """`fetch` has had the till stage the orders of the day."""
+    what = f"in the run for {day}{which}, fetch stages the orders of that day through till.fetch"
+    calls = shop.rows("SELECT task, begins, ends FROM asked ORDER BY number")
+    expect(calls, expected=what, seen="till.fetch was not called: the orders got into the row by another way")
+    mine = [bounds for task, *bounds in calls if task in ("fetch", "")]
+    expect(mine, expected=what, seen=f"till.fetch was called by {calls[0][0]}, not by fetch")
+    truth = shop.rows(BETWEEN, *midnights(day))
+    there = shop.rows("SELECT count(*)::int, coalesce(sum(amount), 0) FROM stage_orders")
+    seen = shop.rows(BETWEEN, *mine[-1])
+    begin, end = (f"{moment.astimezone(BERLIN):%d %b %Y %H:%M}" for moment in mine[-1])
+    expect(
+        truth in (seen, there),
+        expected=f"{what}, {truth[0][0]} orders",
+        seen=f"the till was asked for {seen[0][0]} orders, from {begin} to {end} in Berlin",
+    )
 
 
 def recognised(shop, day, run, rows):
@@ -138,7 +150,7 @@ def recognised(shop, day, run, rows):
             return words
     if orders == 0 and run.start == run.end:
         return f": the run's data interval is empty, it begins and ends at {run.start}"
-    return ""
+    return CUT_SHORT if shop.value(FIRST_ORDERS, begin, end, orders) == total else ""
 
 
 def misnamed(day, run, named):
@@ -176,7 +188,7 @@ def test_due_once_a_day(airflow, work, seasons, due):
         what = f"season {opens} to {closes}: one run for each day, due on the morning after"
         runs = due[name]
         note = BARE if dag.timetable == "CronTriggerTimetable" and all(run.start == run.end for run in runs) else ""
-        some_at_all(dag, runs, what)
+        some_at_all(dag, runs, what, closes, note)
         once(runs, what)
         in_the_morning(runs, what, opens, closes, note)
         wanted, seen = days(opens, closes), [day_of(run) for run in runs]
@@ -195,16 +207,17 @@ def days(first, last):
     return [first + n * DAY for n in range((last - first).days + 1)]
 
 
-def some_at_all(dag, runs, what):
+def some_at_all(dag, runs, what, closes, note):
     """There are runs; if not, say why."""
     if runs:
         return
     began = dag.start_date[:10]
     recent = began and abs(date.fromisoformat(began) - datetime.now(UTC).date()) < 10 * DAY
-    clock = ": it follows the clock, and moves on whenever the file is read" if recent else ""
+    clock = ", when the season is over: season.py says when it begins" if began > str(closes) else ""
+    clock = ": it follows the clock, and moves on whenever the file is read" if recent else clock
     fail(
         expected=what,
-        seen=f"no run; the DAG's schedule is {dag.schedule or 'none'}, its start_date {dag.start_date or 'none'}{clock}",
+        seen=f"no run; the DAG's schedule is {dag.schedule or 'none'}, its start_date {dag.start_date or 'none'}{clock}{note}",
     )
 
 
@@ -230,30 +243,38 @@ def in_the_morning(runs, what, opens, closes, note):
     expect(not late, expected=what, seen=f"a run is due {clock(late[0])} in Berlin, after 06:00" if late else "")
 
 
-def test_works_on_its_day(airflow, work, shop, seasons, due, seed):
-    """A run writes the row of its own day in Berlin, long after that day; `summarize` waits for `fetch`."""
-    name = random.Random(seed).choice(list(seasons))
-    day = CHANGES[name] - 2 * DAY
-    shop.execute("DELETE FROM daily_revenue; INSERT INTO daily_revenue VALUES ('2000-01-01', 7, 8.9)")
+def test_works_on_its_day(airflow, work, shop, seasons, changes, due, seed):
+    """A run stages its own day in Berlin and writes its row, long after that day, also if nobody bought; `summarize` waits."""
+    name = random.Random(seed).choice(list(changes))
+    day, none = changes[name] - 2 * DAY, changes[name] + 2 * DAY
+    others = [date(2000, 1, 1), *(day + n * DAY for n in (-7, -3, 7, 30))]
+    shop.execute("DELETE FROM daily_revenue")
+    shop.execute(OTHERS, others)
     run, done = carry_out(airflow, work, shop, seasons, due, name, day)
     early = done.ran("summarize") and done.ran("fetch") and not done.before("fetch", "summarize")
     expect(not early, expected="summarize waits for fetch", seen="summarize was started before fetch was done")
     same_revenue(shop, day, run, done)
-    kept = shop.value("SELECT count(*) FROM daily_revenue WHERE day = '2000-01-01' AND orders = 7")
-    expect(kept == 1, expected="rows of other days are left alone", seen="a row of another day has gone or changed")
+    kept = [row[0] for row in shop.rows("SELECT day FROM daily_revenue WHERE orders = 7 AND amount = 8.9 ORDER BY 1")]
+    gone = ", ".join(str(other) for other in sorted({*others} - {*kept}))
+    expect(not gone, expected=f"the run for {day} leaves the rows of other days alone", seen=f"gone or changed: {gone}")
+    shop.execute("DELETE FROM daily_revenue")
+    away = shop.rows(AWAY, *midnights(none))
+    run, done = carry_out(airflow, work, shop, seasons, due, name, none, NOBODY)
+    same_revenue(shop, none, run, done, NOBODY)
+    shop.execute(ORDERS, *map(list, zip(*away, strict=True)))
 
 
-def test_long_and_short_days(airflow, work, shop, seasons, due):
-    """The day of 23 hours and the day of 25 hours have their orders, all of them, and no others."""
-    for name, day in CHANGES.items():
+def test_long_and_short_days(airflow, work, shop, seasons, changes, due):
+    """The day of 23 hours and the day of 25 hours have their orders, all of them, and no others, in any year."""
+    for name, day in changes.items():
         shop.execute("DELETE FROM daily_revenue")
         run, done = carry_out(airflow, work, shop, seasons, due, name, day)
         same_revenue(shop, day, run, done)
 
 
-def test_can_be_repeated(airflow, work, shop, seasons, due):
+def test_can_be_repeated(airflow, work, shop, seasons, changes, due):
     """After late orders a repetition leaves one row, with the late orders in it."""
-    day = CHANGES["autumn"] + DAY
+    day = changes["autumn"] + DAY
     shop.execute("DELETE FROM daily_revenue")
     carry_out(airflow, work, shop, seasons, due, "autumn", day)
     before = shop.rows("SELECT orders, amount FROM daily_revenue WHERE day = %s", day)
@@ -283,7 +304,7 @@ def test_catches_up(airflow, work, new_stack, seed, evidence):
     begin = datetime.now(UTC)
     planned = {instant(run.logical_date): run for run in runs_in(airflow, work, season)}
     stack = new_stack(seed + 1)
-    shop = Database(stack["warehouse"])
+    shop = opened(stack["warehouse"])
     with RestApi.started(stack["airflow"], work.folder) as api:
         api.wait_for_dag(DAG)
         api.pause(DAG, False)

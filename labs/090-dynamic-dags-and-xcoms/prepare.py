@@ -45,7 +45,7 @@ def prepare(stack, seed):
 
 def make(chance, day, store, kind=""):
     """A store's file: 200 to 400 lines, a few of them unusable; or one that is `empty` but for its header, or `broken`."""
-    delimiter = chance.choice(",;|")
+    delimiter = ",;|"[store % 3]
     first = (day.toordinal() % 1000) * 1_000_000 + store * 10_000 + chance.randrange(5_000)
     rows = tuple((first + n, f"{chance.randint(100, 90_000) / 100:.2f}") for n in range(chance.randint(200, 400)))
     rows = () if kind == "empty" else rows

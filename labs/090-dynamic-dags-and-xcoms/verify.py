@@ -1,99 +1,85 @@
 """Checks of lab 90: as many tasks as there are files, and what they tell each other."""
 
 import random
-import shutil
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from prepare import File, deliver, make
+from prepare import make
+from zone import METADATA, ZONE, Carried, beside, neighbours, put, store_elsewhere, there
 
 from delab.checks import Database, expect, fail, main, show
-from delab.checks.airflow import DagRun
 
 FILE, DAG = "deliveries.py", "deliveries"
-STORE = Path(__file__).parent / "start" / "store.py"
 TASKS = ("list_files", "load_file", "publish")
 MOST_BYTES = 2000  # of one XCom as it is stored
 FIRST_DAY = date(2025, 6, 1)
-LATE = """
-CREATE TABLE landing.late (LIKE landing.files);
-CREATE OR REPLACE FUNCTION landing.listing(wanted date) RETURNS TABLE (name text, delimiter text) LANGUAGE plpgsql AS $$ BEGIN
-  RETURN QUERY SELECT f.name, f.delimiter FROM landing.files f WHERE f.day = wanted ORDER BY f.name;
-  INSERT INTO landing.files SELECT * FROM landing.late l
-  WHERE l.day = wanted AND l.name NOT IN (SELECT f.name FROM landing.files f);
-END $$;
-"""
+EVENING, NIGHT = time(23, 20), time(0, 40)  # in UTC, where Berlin has another day, and where America has
+MOST_FILES = 30  # of a day
 STORED = """
 SELECT task_id, map_index, key, octet_length(value::text) FROM xcom WHERE dag_id = %s AND run_id = %s
 ORDER BY octet_length(value::text) DESC NULLS LAST
 """
 
 
-@dataclass(frozen=True)
-class Carried:
-    """One run, and the files that had been delivered when it listed them."""
-
-    run: DagRun
-    day: date
-    files: tuple[File, ...]
-
-    @property
-    def instances(self):
-        """The instances of load_file, as Airflow names them."""
-        return sorted(name for name in self.run.states if name.split("[")[0] == "load_file")
-
-
 @pytest.fixture(scope="module")
 def shop(stack):
     """The verification's own landing zone; a file can come late, right after a listing."""
     database = Database(stack["warehouse"])
-    database.execute(LATE)
+    database.execute(ZONE)
     return database
 
 
 @pytest.fixture(scope="module")
-def judge(airflow, work):
-    """Airflow, with the store as it came."""
-    shutil.copy(STORE, work.folder / "store.py")
+def judge(airflow, work, shop):
+    """Airflow, with the store as it came, but for the place of its files, which are the shop's."""
+    (work.folder / "store.py").write_text(store_elsewhere())
     return airflow
 
 
 @pytest.fixture(scope="module")
 def days(seed):
-    """Days of their own for the runs."""
-    return [FIRST_DAY + timedelta(days=n) for n in random.Random(seed).sample(range(150), 5)]
+    """Days of their own for the runs, and some between them."""
+    return [FIRST_DAY + timedelta(days=n) for n in random.Random(seed).sample(range(0, 150, 3), 6)]
 
 
 @pytest.fixture(scope="module")
-def carry(judge, shop, seed):
+def carry(judge, shop, seed, work):
     """Deliver files (numbers of stores to kinds), carry out a run."""
     chance = random.Random(seed)
+    shop.execute(METADATA, database="airflow")
 
-    def carried(day, stores, late=0, **options):
+    def carried(day, stores, late=0, at=EVENING, **options):
         files = [make(chance, day, store, kind) for store, kind in stores.items()]
-        put(shop, files)
-        if late:
-            put(shop, [make(chance, day, late)], "landing.late")
-        return Carried(judge.run(FILE, DAG, day, once=True, **options), day, tuple(sorted(files, key=lambda file: file.name)))
+        others = [make(chance, day, store) for store in (*stores, 99)]
+        put(shop, [*files, *(make(chance, near, store) for near in neighbours(day) for store in (2, 3))])
+        put(shop, others, "landing.files")
+        put(shop, [make(chance, day, late)] if late else [], "zone.late")
+        shop.execute("TRUNCATE zone.asked")
+        before, mine, moment = there(shop), beside(work.folder), datetime.combine(day, at, UTC)
+        run = judge.run(FILE, DAG, moment, once=True, **options)
+        listed = tuple(sorted(files, key=lambda file: file.name))
+        return Carried(
+            run,
+            moment,
+            listed,
+            tuple(others),
+            asked=tuple(row[0] for row in shop.rows("SELECT DISTINCT day FROM zone.asked ORDER BY 1")),
+            touched=tuple(sorted({file[0] for file in before ^ there(shop)} - {late_name(day)})),
+            left=tuple(sorted({file[0] for file in beside(work.folder) - mine})),
+        )
 
     return carried
-
-
-def put(shop, files, table="landing.files"):
-    """Deliver files."""
-    with shop.session() as session, session.cursor() as cursor:
-        for file in files:
-            deliver(cursor, file, table)
 
 
 @pytest.fixture(scope="module")
 def first(carry, days, seed):
     """Several files, one of them without rows; one more comes right after the listing, and its name is the first of all."""
     chance = random.Random(seed)
-    stores = dict.fromkeys(chance.sample(range(2, 30), chance.randint(5, 7)), "")
+    three = chance.randint(2, 26)  # and the next two, so that all delimiters are used
+    more = [store for store in range(2, 30) if not three <= store < three + 3]
+    stores = dict.fromkeys([three, three + 1, three + 2, *chance.sample(more, chance.randint(1, 2))], "")
     stores[chance.choice(sorted(stores)[1:-1])] = "empty"
     return carry(days[0], stores, late=1, hold=["load_file"], seed=seed)
 
@@ -101,7 +87,14 @@ def first(carry, days, seed):
 @pytest.fixture(scope="module")
 def single(carry, days, seed):
     """A day with one file."""
-    return carry(days[1], {random.Random(seed).randint(2, 30): ""}, seed=seed)
+    return carry(days[1], {random.Random(seed).randint(2, 30): ""}, at=NIGHT, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def many(carry, days, seed):
+    """As many files as there can be; nothing but the listing is really done."""
+    stores = random.Random(seed).sample(range(2, 90), MOST_FILES)
+    return carry(days[5], dict.fromkeys(stores, ""), seed=seed, unreal=["load_file", "publish"])
 
 
 def late_name(day):
@@ -130,6 +123,10 @@ def files_in_sales(shop, carried, what):
         told = f"{what}: sales has the {len(wanted)} rows of {file.name}"
         if rows == wanted:
             continue
+        not_of_the_store(carried, file.name, rows, told)
+        under = ", ".join(str(row[0]) for row in shop.rows("SELECT DISTINCT day FROM sales WHERE file = %s ORDER BY 1", file.name))
+        if not rows and under:
+            fail(expected=f"{told} under {carried.day}", seen=f"they are there under {under}{of_the_run(carried)}")
         if not rows and late in seen:
             why = (
                 f"none of them, but those of {late}, which came after list_files had made its list: what an index means has changed"
@@ -142,6 +139,31 @@ def files_in_sales(shop, carried, what):
         expected=f"{what}: sales has rows of the day's files only",
         seen=f"also {', '.join(seen)}, which is there no longer",
     )
+
+
+def not_of_the_store(carried, name, rows, told):
+    """Fail if the rows are those of the file of the same name that is not the store's."""
+    other = next((wanted_rows(file) for file in carried.others if file.name == name), None)
+    if rows and rows == other:
+        fail(
+            expected=told,
+            seen="those that the table landing.files has: the verification's landing zone is in another place, and only store.read "
+            "finds it there",
+        )
+
+
+def of_the_run(carried):
+    """When the run is, for the end of a message."""
+    return f"; the run's logical date is {carried.moment:%Y-%m-%d %H:%M} in UTC"
+
+
+def asked_for(carried):
+    """How it was asked for the files, if that was wrong."""
+    if not carried.asked:
+        return "store.listing was not asked, and only that knows the verification's landing zone"
+    others = [str(day) for day in carried.asked if day != carried.day]
+    days = ", ".join(map(str, carried.asked))
+    return f"store.listing was asked for the files of {days}{of_the_run(carried)}" if others else ""
 
 
 def differing(rows, wanted):
@@ -158,13 +180,21 @@ def published(shop, carried, what):
     wanted = (len(files), sum(len(file.rows) for file in files), sum(file.rejected for file in files))
     seen = shop.rows("SELECT files, rows, rejected FROM deliveries WHERE day = %s", carried.day)
     told = "{}: {} files, {} rows, {} rejected lines".format(what, *wanted)
-    expect(seen, expected=told, seen="deliveries has no row of that day")
+    near = ", ".join(str(row[0]) for row in shop.rows("SELECT day FROM deliveries ORDER BY day"))
+    missing = f"deliveries has no row of {carried.day}, but of {near or 'none'}{of_the_run(carried)}"
+    expect(seen, expected=told, seen=missing)
     expect(len(seen) == 1, expected=told, seen=f"deliveries has {len(seen)} rows of that day")
     if seen[0] == wanted or (
         late_name(carried.day) in written(shop, carried.day) and f"load_file[{len(files)}]" in carried.run.states
     ):
         return
-    fail(expected=told, seen="{} files, {} rows, {} rejected".format(*seen[0]) + recognised(seen[0], wanted, files))
+    gone = [name for name, state in carried.run.states.items() if state == "removed"]
+    old = (
+        f": the run before had more files; what {', '.join(gone)} had told then is still among the XComs, and was added"
+        if gone and seen[0] > wanted
+        else ""
+    )
+    fail(expected=told, seen="{} files, {} rows, {} rejected".format(*seen[0]) + (old or recognised(seen[0], wanted, files)))
 
 
 def recognised(seen, wanted, files):
@@ -192,9 +222,9 @@ def test_loads(judge):
     expect(not missing, expected=f"the tasks {', '.join(TASKS)}", seen=f"there is no {', '.join(missing)}, but {there}")
 
 
-def test_one_task_a_file(judge, first, single):
-    """`load_file` has as many instances as the day has files."""
-    for carried in (first, single):
+def test_one_task_a_file(judge, first, single, many):
+    """`load_file` has as many instances as the day has files: several, one, thirty."""
+    for carried in (first, single, many):
         count, seen, run = len(carried.files), carried.instances, carried.run
         told = f"a day with {count} file{'s' * (count > 1)}: {count} instance{'s' * (count > 1)} of load_file, load_file[0] …"
         if seen == ["load_file"]:
@@ -204,10 +234,10 @@ def test_one_task_a_file(judge, first, single):
                 if mapped
                 else "one task for all of them: load_file is not mapped"
             )
-            fail(expected=told, seen=f"{why}{said(run)}")
+            fail(expected=told, seen=f"{why}{said(run)}; {asked_for(carried)}".rstrip("; "))
         listed = count + 1 if len(seen) == count + 1 and late_name(carried.day) in str(run.xcoms) else count
-        many = "a fixed number does not follow the files" if len(seen) != listed else ""
-        expect(len(seen) == listed, expected=told, seen=f"{len(seen)} instances: {many}")
+        why = asked_for(carried) or "a fixed number does not follow the files"
+        expect(len(seen) == listed, expected=told, seen=f"{len(seen)} instances: {why}")
 
 
 def test_loads_the_files(first, single, shop):
@@ -217,14 +247,19 @@ def test_loads_the_files(first, single, shop):
         if failed:
             fail(expected=f"{what}: load_file succeeds for each file", seen=f"load_file[{failed[0].map_index}]: {failed[0].why}")
         files_in_sales(shop, carried, what)
+        touched = ", ".join(carried.touched[:3])
+        expect(not touched, expected=f"{what}: the landing zone is only read", seen=f"new or changed: {touched}")
 
 
-def test_carries_references(first, shop):
-    """No XCom is larger than 2,000 bytes; each instance returns `file` and `rows`, and pushes `rejected`."""
-    for task, index, key, size in shop.rows(STORED, DAG, first.run.run_id, database="airflow"):
-        name = f"{task}[{index}]" if index >= 0 else task
-        told = f"XComs of at most {MOST_BYTES:,} bytes: names and numbers, not the data"
-        expect((size or 0) <= MOST_BYTES, expected=told, seen=f"{name} has stored {size:,} bytes under {key}")
+def test_carries_references(first, many, shop):
+    """No XCom is larger than 2,000 bytes; each instance returns `file` and `rows`, and pushes `rejected`; no local files."""
+    for carried in (first, many):
+        for task, index, key, size in shop.rows(STORED, DAG, carried.run.run_id, database="airflow"):
+            name = f"{task}[{index}]" if index >= 0 else task
+            told = f"XComs of at most {MOST_BYTES:,} bytes, also for {len(carried.files)} files: names and numbers, not the data"
+            expect((size or 0) <= MOST_BYTES, expected=told, seen=f"{name} has stored {size:,} bytes under {key}")
+    left = ", ".join(first.left[:3])
+    expect(not left, expected="no task leaves a local file for another, which may run elsewhere", seen=f"beside the DAG: {left}")
     xcoms, left = first.run.xcoms, {file.name: file for file in first.files}
     for name in first.instances:
         value = xcoms.get(name)
@@ -284,7 +319,7 @@ def test_one_bad_file(carry, judge, shop, days, seed):
     carried = carry(day, {**dict.fromkeys(stores, ""), stores[1]: "broken"}, seed=seed)
     run, broken = carried.run, f"{day}/store_{stores[1]:02d}.csv"
     states = {name: run.states[name] for name in carried.instances}
-    good = Carried(run, day, tuple(file for file in carried.files if file.name != broken))
+    good = replace(carried, files=tuple(file for file in carried.files if file.name != broken))
     failed = [name for name, state in states.items() if state == "failed"]
     swallowed = ": the mistake was swallowed" if set(states.values()) == {"success"} else ""
     told = f"{what}: its instance of load_file fails, the other three succeed"
@@ -299,23 +334,27 @@ def test_one_bad_file(carry, judge, shop, days, seed):
 
 def test_can_be_repeated(carry, shop, days, seed):
     """A repetition leaves what the files are now: corrected ones replaced, withdrawn ones gone; other days stay."""
-    chance, day, other = random.Random(seed), days[4], days[4] - timedelta(days=1000)
+    chance, day = random.Random(seed), days[4]
+    others = [day - timedelta(days=1000), *neighbours(day)]
     stores = chance.sample(range(2, 30), 4)
-    shop.execute("INSERT INTO sales VALUES (%s, 'of another day', 1, 1)", other)
-    shop.execute("INSERT INTO deliveries VALUES (%s, 1, 1, 0)", other)
+    for other in others:
+        shop.execute("INSERT INTO sales VALUES (%s, 'of another day', 1, 1)", other)
+        shop.execute("INSERT INTO deliveries VALUES (%s, 1, 1, 0)", other)
     carry(day, dict.fromkeys(stores[1:], ""), seed=seed).run.succeeded("a first run succeeds")
-    shop.execute("DELETE FROM landing.files WHERE day = %s", day)
-    second = carry(day, dict.fromkeys([*stores[:1], *stores[2:]], ""), seed=seed + 1)
-    second.run.succeeded("a repetition succeeds")
-    files_in_sales(shop, second, "a repetition")
-    published(shop, second, "a repetition")
-    shop.execute("DELETE FROM landing.files WHERE day = %s", day)
+    shop.execute("DELETE FROM zone.files WHERE day = %s", day)
+    second = carry(day, dict.fromkeys([stores[0], stores[2]], ""), seed=seed + 1)
+    second.run.succeeded("a repetition with fewer files succeeds")
+    published(shop, second, "a repetition with fewer files")
+    files_in_sales(shop, second, "a repetition with fewer files")
+    shop.execute("DELETE FROM zone.files WHERE day = %s", day)
     last = carry(day, {}, seed=seed)
     last.run.succeeded("a repetition after all files have been withdrawn succeeds")
-    files_in_sales(shop, last, "all files have been withdrawn")
     published(shop, last, "all files have been withdrawn")
-    kept = list(written(shop, other)) == ["of another day"] and shop.value("SELECT count(*) FROM deliveries WHERE day = %s", other)
-    expect(kept, expected="a repetition leaves other days alone", seen="rows of another day have gone")
+    files_in_sales(shop, last, "all files have been withdrawn")
+    for other in others:
+        kept = list(written(shop, other)) == ["of another day"]
+        kept = kept and shop.value("SELECT count(*) FROM deliveries WHERE day = %s AND files = 1 AND rows = 1", other)
+        expect(kept, expected="a repetition leaves other days alone", seen=f"rows of {other} have gone or changed")
 
 
 if __name__ == "__main__":

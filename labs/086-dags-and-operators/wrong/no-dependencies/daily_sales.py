@@ -7,7 +7,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import dag, task
 
 MIDNIGHT = "%(day)s::date::timestamp AT TIME ZONE 'UTC'"
-OF_THE_DAY = f"ordered_at >= {MIDNIGHT} AND ordered_at < {MIDNIGHT} + interval '1 day'"
+OF_THE_DAY = f"ordered_at >= {MIDNIGHT} AND ordered_at < {MIDNIGHT} + interval '24 hours'"
 
 FORGET = "DELETE FROM daily_sales WHERE day = %(day)s"
 WRITE = f"""

@@ -47,7 +47,7 @@ def settlement():
     settled, aside, told, alarm = publish(), quarantine(), notify(), alert()
     stage >> [orders, payments] >> verdict >> [settled, aside] >> told
     [orders, payments, verdict, settled, aside] >> alarm
-    [told, alarm] >> clean_up()
+    [orders, payments, told, alarm] >> clean_up()
 
 
 settlement()

@@ -8,15 +8,15 @@ from airflow.sdk import DAG
 
 
 def list_files(day):
-    return [{"day": day, **file} for file in store.listing(day)]
+    return store.listing(day)
 
 
-def load_file(day, name, delimiter, ti):
+def load_file(name, delimiter, ds, ti):
     rows, rejected = store.read(name, delimiter)
     with store.connection() as session, session.cursor() as cursor:
         cursor.execute("DELETE FROM sales WHERE file = %s", [name])
         for row in rows:
-            cursor.execute("INSERT INTO sales VALUES (%s, %s, %s, %s)", [day, name, *row])
+            cursor.execute("INSERT INTO sales VALUES (%s, %s, %s, %s)", [ds, name, *row])
     ti.xcom_push(key="rejected", value=rejected)
     return {"file": name, "rows": len(rows)}
 

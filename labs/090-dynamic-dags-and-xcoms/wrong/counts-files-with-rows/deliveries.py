@@ -27,9 +27,10 @@ def deliveries():
         return {"file": name, "rows": len(rows)}
 
     @task(trigger_rule="none_failed")
-    def publish(loaded, ds=None, ti=None):
-        found = list(loaded or [])
-        rejected = ti.xcom_pull(task_ids=["load_file"], key="rejected") if found else []
+    def publish(files, ds=None, ti=None):
+        indexes = range(len(files))  # a run that was cleared may have XComs of more
+        found = ti.xcom_pull(task_ids="load_file", map_indexes=indexes)
+        rejected = ti.xcom_pull(task_ids="load_file", key="rejected", map_indexes=indexes)
         values = {
             "files": sum(one["rows"] > 0 for one in found),
             "rows": sum(one["rows"] for one in found),
@@ -39,7 +40,8 @@ def deliveries():
             cursor.execute(FORGET, {"day": ds, "names": [one["file"] for one in found]})
             cursor.execute(PUBLISH, {"day": ds, **values})
 
-    publish(load_file.expand_kwargs(list_files()))
+    files = list_files()
+    load_file.expand_kwargs(files) >> publish(files)
 
 
 deliveries()

@@ -1,0 +1,58 @@
+"""The nightly settlement: what waits for what, and what happens when something fails."""
+
+import pendulum
+import steps
+from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+
+@dag(schedule=None, start_date=pendulum.datetime(2025, 1, 1, tz="UTC"), catchup=False)
+def settlement():
+    @task
+    def prepare_stage():
+        steps.prepare_stage()
+
+    @task
+    def load_orders(ds=None):
+        steps.load_orders(ds)
+
+    @task
+    def load_payments(ds=None):
+        steps.load_payments(ds)
+
+    @task
+    def reconcile():
+        print(steps.agrees())
+
+    @task
+    def publish(ds=None):
+        if not steps.agrees():
+            raise AirflowSkipException
+        steps.publish(ds)
+
+    @task
+    def quarantine(ds=None):
+        if steps.agrees():
+            raise AirflowSkipException
+        steps.quarantine(ds)
+
+    @task(trigger_rule="none_failed_min_one_success")
+    def notify(ds=None):
+        steps.say(ds, "settlement done")
+
+    @task(trigger_rule="one_failed")
+    def alert(ds=None):
+        steps.say(ds, "settlement failed")
+
+    @task
+    def clean_up():
+        steps.clean_up()
+
+    stage, orders, payments, verdict = prepare_stage(), load_orders(), load_payments(), reconcile()
+    settled, aside, told, alarm = publish(), quarantine(), notify(), alert()
+    stage >> [orders, payments] >> verdict >> [settled, aside] >> told
+    [orders, payments, verdict, settled, aside] >> alarm
+    [orders, payments, told, alarm] >> clean_up().as_teardown(setups=stage)
+
+
+settlement()
