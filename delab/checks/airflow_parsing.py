@@ -33,12 +33,12 @@ class Watch:
 
     def wrap(self) -> None:
         """What has no audit event: libpq, and Airflow's connections and variables."""
-        import psycopg
         import psycopg2
         from airflow.sdk import BaseHook, Connection, Variable
+        from psycopg import generators
 
         places: dict[tuple[Any, str], str] = {(psycopg2, "connect"): "connects to PostgreSQL", (time, "sleep"): "sleeps"}
-        places[psycopg, "connect"] = "connects to PostgreSQL"
+        places[generators, "connect"] = "connects to PostgreSQL"  # all of psycopg's connections come through here
         places[Variable, "get"] = "reads an Airflow variable"
         places |= dict.fromkeys(((Connection, "get"), (BaseHook, "get_connection")), "reads an Airflow connection")
         for (owner, name), what in places.items():

@@ -3,61 +3,62 @@
 import itertools
 import random
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from outage import Outage
+from tables import fill, made_from, same, there, wanted
+from truth import (
+    CANCEL,
+    EDGES,
+    ENOUGH,
+    FILLS,
+    FROM_RAW,
+    KEPT,
+    LATER,
+    LOST,
+    NEGATIVE,
+    NO_ORDERS,
+    NO_PIECES,
+    NO_PRODUCT,
+    NO_SALES,
+    ONE_SALE,
+    OTHER_RAW,
+    OTHER_SUMS,
+    PUBLISHED,
+    REFUSE,
+    SALES,
+    STAGED,
+    SUMMED,
+    TABLES,
+    TASKS,
+    of,
+    truth,
+)
 
-from delab.checks import Database, expect, fail, main, show
+from delab.checks import CheckFailed, Database, expect, fail, main
+from delab.checks.airflow import Airflow, Dag
 
 FILE, DAG = "retail_pipeline.py", "retail_pipeline"
-TASKS = ("extract", "stage", "transform", "check", "publish")
 STATEMENTS = Path(__file__).parent / "start" / "statements.py"
+AWAY = {
+    "AIRFLOW_CONN_WAREHOUSE": "postgres://nobody@127.0.0.1:1/none",
+    "WAREHOUSE_DSN": "host=127.0.0.1 port=1",
+    "WAREHOUSE_PORT": "1",
+}
 DAY, LATEST, LEAST_WAIT = timedelta(days=1), time(6), 60
-TABLES = (
-    "raw.orders",
-    "raw.order_lines",
-    "stage.sales",
-    "stage.by_category",
-    "stage.by_store",
-    "published.by_category",
-    "published.by_store",
+# The beginning of the shop's data, with the ends of months and of winter time; and their end.
+SPANS = (date(2024, 1, 1), date(2024, 4, 10)), (date(2025, 12, 25), date(2025, 12, 31))
+# Days that must not be published: what is wrong, where the run is begun, and what happens before, to a day that had been right.
+BAD = (
+    ("no sale at all", "extract", NO_ORDERS),
+    ("no sale in stage.sales, though there are some in raw", "check", NO_SALES),
+    ("a product that is not known", "extract", NO_PRODUCT),
+    ("a quantity below one (0)", "extract", NO_PIECES),
+    ("a quantity below one (-2)", "check", NEGATIVE),
 )
-# What each task fills, from what: the truth, in the verification's own words.
-OF_DAY = "(ordered_at AT TIME ZONE 'UTC')::date = %(day)s"
-SOURCE = f"FROM shop.orders JOIN shop.order_lines USING (order_id) LEFT JOIN products USING (product_id) WHERE {OF_DAY}"
-COMPLETED = f"{SOURCE} AND status = 'completed'"
-SALES = f"SELECT %(day)s::date AS day, line_id, order_id, store_id, category, currency, quantity, amount {COMPLETED}"
-STAGED = "SELECT * FROM stage.sales WHERE day = %(day)s"
-SUMS = "count(DISTINCT order_id), sum(quantity), sum(amount)"
-TRUTH = {
-    "raw.orders": f"SELECT %(day)s::date, order_id, ordered_at, store_id, currency, status FROM shop.orders WHERE {OF_DAY}",
-    "raw.order_lines": f"SELECT %(day)s::date, line_id, order_id, product_id, quantity, amount {SOURCE}",
-    "stage.sales": SALES,
-    "by_category": f"SELECT day, category, currency, {SUMS} FROM ({{}}) AS s GROUP BY 1, 2, 3",
-    "by_store": f"SELECT day, store_id, currency, {SUMS} FROM ({{}}) AS s GROUP BY 1, 2, 3",
-}
-ENOUGH = """
-SELECT (ordered_at AT TIME ZONE 'UTC')::date FROM shop.orders GROUP BY 1
-HAVING count(*) FILTER (WHERE status = 'completed') > 3 ORDER BY 1
-"""
-CANCEL = f"UPDATE shop.orders SET status = 'cancelled' WHERE order_id = (SELECT min(order_id) {COMPLETED})"
-LATE_ORDER = f"""
-INSERT INTO shop.orders SELECT 90000001, (%(day)s::date + time '23:59') AT TIME ZONE 'UTC', recorded_at, customer_id, store_id,
-promotion_id, currency, 'completed' FROM shop.orders WHERE {OF_DAY} LIMIT 1
-"""
-LATE_LINE = f"INSERT INTO shop.order_lines SELECT 900000011, 90000001, 1, product_id, 3, 1.10, 0, 3.30 {SOURCE} LIMIT 1"
-LINE = f"(SELECT max(line_id) {COMPLETED})"
-# Days that must not be published: what is planted in the shop.
-BAD = {
-    "no sale at all": f"UPDATE shop.orders SET ordered_at = ordered_at + interval '20 years' WHERE {OF_DAY}",
-    "a product that is not known": f"UPDATE shop.order_lines SET product_id = 99999999 WHERE line_id = {LINE}",
-    "a quantity below one": f"UPDATE shop.order_lines SET quantity = -2 WHERE line_id = {LINE}",
-}
-REFUSE = """
-CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
-CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION refuse();
-"""
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +75,57 @@ def judge(airflow, work):
 
 
 @pytest.fixture(scope="module")
+def parsed(judge):
+    """The file as it was read."""
+    return judge.parse(FILE)
+
+
+@pytest.fixture(scope="module")
+def dag(judge, parsed):
+    """The DAG in it."""
+    return parsed.dags.get(DAG) or judge.dag(FILE, DAG)
+
+
+@pytest.fixture(scope="module")
 def days(shop, seed):
-    """Twelve days in a row that have enough sales."""
+    """A winter's day, and thirteen in a row of a summer, that have enough sales: where clocks are changed, one of them shows it."""
     there = {row[0] for row in shop.rows(ENOUGH)}
-    rows = [[day + n * DAY for n in range(12)] for day in sorted(there) if date(2024, 6, 1) < day < date(2025, 12, 1)]
-    return random.Random(seed).choice([row for row in rows if set(row) <= there])
+    chance, rows = random.Random(seed), [[day + n * DAY for n in range(13)] for day in sorted(there) if 4 < day.month < 10]
+    winter = [day for day in sorted(there) if date(2024, 1, 10) < day < date(2024, 3, 5)]
+    return [chance.choice(winter), *chance.choice([row for row in rows if set(row) <= there])]
 
 
 @pytest.fixture(scope="module")
 def due(judge, days):
-    """The run for each of the days, by the DAG's own schedule."""
-    begin, end = days[0].isoformat(), (days[-1] + DAY).isoformat()
-    runs = judge.schedule(FILE, DAG, f"{begin}T00:00:00Z", f"{end}T12:00:00Z", most=60)
+    """The runs that are due after each of some days, by the DAG's own schedule."""
     found = {}
-    for run in runs:
-        found.setdefault(moment(run.due).date() - DAY, []).append(run)
+    for first, last in (*SPANS, (days[1], days[-1])):
+        found |= {first + n * DAY: [] for n in range((last - first).days + 1)}
+        for run in judge.schedule(FILE, DAG, f"{first}T00:00:00Z", f"{last + DAY}T12:00:00Z", most=500):
+            found.get(moment(run.due).date() - DAY, []).append(run)
     return found
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The learner's DAG, and the runs that are due after each day."""
+
+    judge: Airflow
+    dag: Dag
+    due: dict
+
+    def run(self, day, begin="extract", unreal=(), **options):
+        """The run for a day, as the scheduler would have made it; if it is begun at a later task, those before have been done."""
+        due = self.due[day][0]
+        done = () if begin == "extract" else self.dag.tasks[begin].ancestors
+        options = {"once": True, "kind": "scheduled", "interval": (due.start, due.end), **options}
+        return self.judge.run(FILE, DAG, moment(due.logical_date), unreal=[*done, *unreal], **options)
+
+
+@pytest.fixture(scope="module")
+def pipeline(judge, dag, due):
+    """The pipeline that is judged."""
+    return Pipeline(judge, dag, due)
 
 
 def moment(text):
@@ -97,101 +133,64 @@ def moment(text):
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def carry_out(judge, due, day, once=True, **options):
-    """The run for a day, as the scheduler would have made it."""
-    run = due[day][0]
-    options = {"once": once, "kind": "scheduled", "interval": (run.start, run.end), **options}
-    return judge.run(FILE, DAG, moment(run.logical_date), **options)
+def ended(run, task):
+    """How a task ended; a mapped one in all its parts."""
+    states = {state for name, state in run.states.items() if name.partition("[")[0] == task}
+    return ", ".join(sorted(states)) or "none"
 
 
-def ordered(rows):
-    """Rows in an order that does not matter; a column may hold none."""
-    return sorted(rows, key=lambda row: tuple((value is not None, str(value)) for value in row))
-
-
-def of(day, statement):
-    """A statement for a day."""
-    return statement.replace("%(day)s", f"date '{day}'")
-
-
-def wanted(shop, table, day, sales=SALES):
-    """The rows that a table should have of a day."""
-    name = table if table in TRUTH else table.split(".")[1]
-    return ordered(shop.rows(of(day, TRUTH[name].format(sales))))
-
-
-def there(shop, table, day):
-    """The rows that a table has of a day."""
-    return ordered(shop.rows(f"SELECT * FROM {table} WHERE day = %s", day))
-
-
-def same(shop, table, day, what, rows):
-    """Compare a table's rows of a day."""
-    seen = there(shop, table, day)
-    if seen == rows:
-        return
-    much = f"{len(seen)} rows"
-    if rows and len(seen) > len(rows) and all(row in seen for row in rows):
-        much += ": the right ones were added to those of an earlier attempt"
-    elif len(seen) == len(rows):
-        much += ", other ones: " + show(str(next(row for row, right in zip(seen, rows, strict=True) if row != right)))
-    fail(expected=f"{what}: {table} has {len(rows)} rows of {day}, as it should be", seen=much)
-
-
-def test_loads(judge):
+def test_loads(judge, parsed, dag):
     """Airflow imports `retail_pipeline.py` and finds the DAG with its five tasks; reading the file does no work."""
-    found = judge.parse(FILE)
-    seen = f"when it is read, it {', '.join(found.work)}; that belongs into a task"
-    expect(not found.work, expected="reading the file does no work", seen=seen)
-    tasks = judge.dag(FILE, DAG).tasks
-    missing = [name for name in TASKS if name not in tasks]
-    seen = f"there is no {', '.join(missing)}, but {', '.join(tasks) or 'none'}"
+    seen = f"when it is read, it {', '.join(parsed.work)}; that belongs into a task"
+    expect(not parsed.work, expected="reading the file does no work", seen=seen)
+    try:
+        judge.ask("parse", FILE, env=AWAY)
+    except CheckFailed as failed:
+        fail(expected="reading the file does no work: it is read while the warehouse is away", seen=failed.failure.seen)
+    missing = [name for name in TASKS if name not in dag.tasks]
+    seen = f"there is no {', '.join(missing)}, but {', '.join(dag.tasks) or 'none'}"
     expect(not missing, expected=f"the tasks {', '.join(TASKS)}", seen=seen)
 
 
-def test_in_order(judge):
+def test_in_order(dag):
     """`extract`, `stage`, `transform`, `check` and `publish` wait for one another in this order."""
-    tasks = judge.dag(FILE, DAG).tasks
     for earlier, later in itertools.pairwise(TASKS):
-        seen = f"{later} does not wait for {earlier}, but for {', '.join(tasks[later].upstream) or 'nothing'}"
-        expect(earlier in tasks[later].ancestors, expected=f"{later} waits for {earlier}", seen=seen)
+        seen = f"{later} does not wait for {earlier}, but for {', '.join(dag.tasks[later].upstream) or 'nothing'}"
+        expect(earlier in dag.tasks[later].ancestors, expected=f"{later} waits for {earlier}", seen=seen)
 
 
-def test_due_each_night(judge, days, due):
-    """One run is due for each UTC day, between 00:00 and 06:00 UTC of the next."""
-    what = f"one run for each day, due from 00:00 to 06:00 UTC of the next, such as {days[0] + DAY}"
-    dag = judge.dag(FILE, DAG)
+def test_due_each_night(dag, due):
+    """One run is due for each UTC day of 2024 and 2025, between 00:00 and 06:00 UTC of the next."""
     schedule = f"{dag.schedule or 'none'}, from {dag.start_date or 'no start_date'} on"
-    for day in days:
-        runs = due.get(day, [])
-        seen = f"{len(runs)} runs on {day + DAY}, by the schedule {schedule}"
-        expect(len(runs) == 1, expected=what, seen=seen)
-        expect(
-            moment(runs[0].due).time() <= LATEST,
-            expected=what,
-            seen=f"a run is due {moment(runs[0].due)}, by the schedule {schedule}",
-        )
+    for day, runs in due.items():
+        what = f"one run for each day of 2024 and 2025, due from 00:00 to 06:00 UTC of the next; for {day} on {day + DAY}"
+        expect(len(runs) == 1, expected=what, seen=f"{len(runs)} runs on {day + DAY}, by the schedule {schedule}")
+        seen = f"a run is due {moment(runs[0].due)}, by the schedule {schedule}"
+        expect(moment(runs[0].due).time() <= LATEST, expected=what, seen=seen)
 
 
-def test_works_on_its_day(judge, shop, days, due):
+def test_works_on_its_day(pipeline, shop, days):
     """A run publishes the UTC day that was over when it was due, long after that; slow tasks are waited for."""
     day = days[0]
-    run = carry_out(judge, due, day, hold=TASKS[:-1])
-    asked = run.states.get("extract") != "success" or there(shop, "raw.orders", day)
-    seen = f"raw.orders has none: extract asks for another day, or for the one on the clock; check ended as {run.states['check']}"
+    for statement in EDGES:
+        shop.execute(of(day, statement))
+    run, due = pipeline.run(day, hold=TASKS[:-1]), pipeline.due[day][0]
+    asked = ended(run, "extract") != "success" or there(shop, "raw.orders", day)
+    seen = f"raw.orders has none: extract asks for another day, or for the one on the clock; check ended as {ended(run, 'check')}"
     expect(asked or run.state == "success", expected=f"the run for {day} extracts the orders of that day", seen=seen)
     run.succeeded(f"the run for {day} succeeds")
     for earlier, later in itertools.pairwise(TASKS):
         early = run.ran(later) and not (run.ran(earlier) and run.before(earlier, later))
         expect(not early, expected=f"{later} waits for {earlier}", seen=f"{later} was started although {earlier} was not done")
-    for table in TABLES[-2:]:
+    for table in PUBLISHED:
         others = [row[0] for row in shop.rows(f"SELECT DISTINCT day FROM {table} WHERE day IS DISTINCT FROM %s", day)]
         expect(
             not others,
-            expected=f"the run due {due[day][0].due} publishes {day}",
-            seen=f"{table} has {named(others, due[day][0], day)}",
+            expected=f"the run due {due.due} publishes {day}",
+            seen=f"{table} has {named(others, due, day)}",
         )
-        same(shop, table, day, f"the run for {day}", wanted(shop, table, day))
+    for table in TABLES:
+        same(table, day, f"the run for {day}", wanted(shop, table, day), there(shop, table, day), again=False)
 
 
 def named(others, run, day):
@@ -205,137 +204,200 @@ def named(others, run, day):
     return text
 
 
-def test_can_be_repeated(judge, shop, days, due):
+def test_can_be_repeated(pipeline, shop, days):
     """After a cancelled and a late order, a repetition leaves each table with the day as it is now, and other days alone."""
-    day, other = days[0], days[1]
+    day = days[0]
+    others = [day + n * DAY for n in (1, -1, -32, 32, -400, 400)]
     for table in TABLES:
-        values = "(day, category, quantity) VALUES (%s, 'Toys', 1)" if table == "stage.sales" else "(day) VALUES (%s)"
-        shop.execute(f"INSERT INTO {table} {values}", other)
-    published = {table: there(shop, table, day) for table in TABLES[-2:]}
-    for statement in (CANCEL, LATE_ORDER, LATE_LINE):
+        values = "(day, category, quantity) SELECT unnest(%s), 'Toys', 1" if table == "stage.sales" else "(day) SELECT unnest(%s)"
+        shop.execute(f"INSERT INTO {table} {values}", others)
+    published = {table: there(shop, table, day) for table in PUBLISHED}
+    for statement in LATER:
         shop.execute(of(day, statement))
-    carry_out(judge, due, day).succeeded(f"a second run for {day} succeeds")
+    pipeline.run(day).succeeded(f"a second run for {day} succeeds")
     for table, before in published.items():
         seen = f"{table} is as before: the repetition has changed nothing"
         expect(there(shop, table, day) != before, expected="a repetition takes up what has changed in the shop", seen=seen)
     for table in TABLES:
-        same(shop, table, day, f"after a repetition of {day}", wanted(shop, table, day))
-        kept = there(shop, table, other)
-        expect(len(kept) == 1, expected=f"other days in {table} are left alone", seen=f"the row of another day ({other}) is gone")
-        shop.execute(f"DELETE FROM {table} WHERE day = %s", other)
+        same(table, day, f"after a repetition of {day}", wanted(shop, table, day), there(shop, table, day))
+        kept = [row[0] for row in shop.rows(f"SELECT day FROM {table} WHERE day = ANY(%s)", others)]
+        gone = [other for other in others if kept.count(other) != 1]
+        seen = f"the row of another day ({', '.join(map(str, gone))}) is gone"
+        expect(not gone, expected=f"a run for {day} leaves other days in {table} alone", seen=seen)
+        shop.execute(f"DELETE FROM {table} WHERE day = ANY(%s)", others)
 
 
-def test_stops_bad_days(judge, shop, days, due):
+@pytest.fixture(scope="module")
+def bad(pipeline, shop, days):
+    """The runs of days that must not be published, and what there is after them: {fault: (day, run, tables)}."""
+    return {fault: (day, *spoiled(pipeline, shop, day, *story)) for day, (fault, *story) in zip(days[6:11], BAD, strict=True)}
+
+
+def spoiled(pipeline, shop, day, begin, happens):
+    """A run for a day that had been right, and was run, until something happened; and what there is after it."""
+    fill(shop, day, 3)
+    shop.execute(of(day, happens))
+    for table in PUBLISHED:
+        shop.execute(f"INSERT INTO {table} (day, currency) VALUES (%s, 'old')", day)
+    run = pipeline.run(day, begin, once=False, unreal=() if happens == NO_ORDERS else ["transform"])
+    return run, {table: there(shop, table, day) for table in TABLES}
+
+
+def test_stops_bad_days(pipeline, shop, days, bad):
     """`check` fails for a day without sales, with an unknown product, or a quantity below one; then nothing is published."""
-    for day, (fault, plant) in zip(days[6:9], BAD.items(), strict=True):
-        shop.execute(of(day, plant))
-        for table in TABLES[-2:]:
-            shop.execute(f"INSERT INTO {table} (day, currency) VALUES (%s, 'old')", day)
-        run = carry_out(judge, due, day)
+    for fault, (day, run, tables) in bad.items():
         what = f"a day with {fault}"
-        state = run.states.get("check")
-        expect(
-            state == "failed",
-            expected=f"{what}: check fails",
-            seen=f"check ended as {state}, the run as {run.state}: {run.failures()}",
-        )
-        for table in TABLES[-2:]:
-            seen = [row for row in there(shop, table, day) if "old" not in row]
-            kept = len(there(shop, table, day)) - len(seen)
-            seen = f"{len(seen)} new rows in {table}, {kept} of 1 old one; publish ended as {run.states['publish']}"
-            expect(seen.startswith("0 new") and kept == 1, expected=f"{what}: what is published stays as it was", seen=seen)
+        for table in TABLES[:5] if fault == BAD[0][0] else ():
+            same(table, day, f"{what}, but with some at an earlier run", [], tables[table])
+        seen = f"check ended as {ended(run, 'check')}, the run as {run.state}: {run.failures()}"
+        expect(ended(run, "check") == "failed", expected=f"{what}: check fails", seen=seen)
+        for table in PUBLISHED:
+            new = [row for row in tables[table] if "old" not in row]
+            kept = len(tables[table]) - len(new)
+            seen = f"{len(new)} new rows in {table}, {kept} of 1 old one; publish ended as {ended(run, 'publish')}"
+            expect(not new and kept == 1, expected=f"{what}: what is published stays as it was", seen=seen)
         expect(run.state == "failed", expected=f"{what}: the run fails", seen=f"it ended as {run.state}")
-    good = "a good day is published, though other days in stage are bad"
-    carry_out(judge, due, days[9]).succeeded(good)
-    same(shop, TABLES[-1], days[9], good, wanted(shop, TABLES[-1], days[9]))
+    good = "a good day is published, though it has a single sale, of one piece and free, and other days in stage are bad"
+    shop.execute(of(days[11], ONE_SALE))
+    for table in SUMMED:
+        shop.execute(of(days[11], f"INSERT INTO {table} {truth(table, STAGED)}"))
+    pipeline.run(days[11], "check").succeeded(good)
+    same(PUBLISHED[1], days[11], good, wanted(shop, PUBLISHED[1], days[11], STAGED), there(shop, PUBLISHED[1], days[11]))
 
 
-def test_each_task_does_its_part(judge, shop, days, due):
-    """If `stage`, `transform` or `check` fails, what the tasks before it make is there, and nothing else."""
-    day = days[2]
-    for broken, filled in (("stage", TABLES[:2]), ("transform", TABLES[:3]), ("check", TABLES[:5])):
-        for table in TABLES:
-            shop.execute(f"DELETE FROM {table} WHERE day = %s", day)
-        run = carry_out(judge, due, day, fail_tasks={broken: 99})
-        what = f"{broken} fails"
-        first = TASKS[TASKS.index(broken) - 1]
-        done = run.states.get(first) == "success"
-        expect(
-            done,
-            expected=f"{what}: {first} has succeeded before",
-            seen=f"{first} ended as {run.states.get(first)}: {run.failures()}",
-        )
-        for table in TABLES:
-            if table not in filled:
-                rows = len(there(shop, table, day))
-                seen = f"{rows} rows of {day}: a task does what is a later one's part"
-                expect(not rows, expected=f"{what}: {table} has nothing yet", seen=seen)
-            else:
-                same(shop, table, day, what, wanted(shop, table, day))
-        expect(run.state == "failed", expected=f"{what}: the run fails", seen=f"it ended as {run.state}")
+@dataclass(frozen=True)
+class Alone:
+    """A run begun at a task, while the next one fails: what it should have made, what there is, what it might have read."""
+
+    day: date
+    run: object
+    right: dict
+    seen: dict
+    others: dict
 
 
-def test_goes_on_from_the_tables(judge, shop, days, due):
-    """A run that is begun in the middle finds all that it needs in the tables, though the tasks before ran elsewhere."""
-    for day, skipped in zip(days[3:6], (1, 2, 3), strict=True):
-        right = {table: wanted(shop, table, day) for table in TABLES[-2:]}
-        fill(shop, day, skipped)
-        run = carry_out(judge, due, day, unreal=TASKS[:skipped])
-        what = f"{', '.join(TASKS[:skipped])} had been done, on another machine; the run goes on with {TASKS[skipped]}"
-        run.succeeded(what)
-        for table, rows in right.items():
-            again = there(shop, table, day) == wanted(shop, table, day)
-            expect(not again, expected=what, seen=f"{table} has what the shop has now: a later task has read the shop once more")
-            same(shop, table, day, what, rows)
+@pytest.fixture(scope="module")
+def alone(pipeline, shop, days):
+    """Each task, after those before it were done on another machine: {task: Alone}."""
+    return {task: by_itself(pipeline, shop, day, task) for task, day in zip(TASKS, days[1:6], strict=True)}
 
 
-def fill(shop, day, tasks):
-    """What the first tasks would have left of a day, of which the shop has cancelled an order since."""
-    for table in TABLES[:2]:
-        shop.execute(of(day, f"INSERT INTO {table} {TRUTH[table]}"))
-    if tasks > 1:
-        shop.execute(of(day, f"INSERT INTO stage.sales {SALES}"))
-    for name in ("by_category", "by_store") if tasks > 2 else ():
-        shop.execute(of(day, f"INSERT INTO stage.{name} {TRUTH[name].format(STAGED)}"))
-    shop.execute(of(day, CANCEL))
+def by_itself(pipeline, shop, day, task):
+    """One task's run; what the tasks before it have read is not any more what they made of it."""
+    place = TASKS.index(task)
+    fill(shop, day, place)
+    for statement in (*((OTHER_RAW,) if place > 1 else ()), *(OTHER_SUMS if task == "publish" else ())):
+        shop.execute(of(day, statement))
+    if place:
+        shop.execute(of(day, CANCEL))
+    right = {table: made_from(shop, table, day) for table in FILLS[task]}
+    next_one = TASKS[place + 1 : place + 2]
+    run = pipeline.run(day, task, unreal=[one for one in TASKS if one != task], fail_tasks=dict.fromkeys(next_one, 99))
+    sources = {"shop": SALES, "raw": FROM_RAW, "stage.sales": STAGED}
+    others = {name: {table: wanted(shop, table, day, sales) for table in FILLS[task]} for name, sales in sources.items()}
+    return Alone(day, run, right, {table: there(shop, table, day) for table in TABLES}, others)
 
 
-def test_publishes_all_or_nothing(judge, shop, days, due):
+def test_each_task_does_its_part(pipeline, days, alone):
+    """When a task is done and the next one fails, the tables of later ones are empty, none of them runs, and the run fails."""
+    for place, (task, one) in enumerate(alone.items()):
+        if task == "publish":
+            break
+        what = f"{TASKS[place + 1]} fails"
+        if task == "extract":
+            seen = f"{task} ended as {ended(one.run, task)}: {one.run.failures()}"
+            expect(ended(one.run, task) == "success", expected=f"{what}: {task} has succeeded before", seen=seen)
+            for table, rows in one.right.items():
+                same(table, one.day, what, rows, one.seen[table])
+        for table in (table for later in TASKS[place + 1 :] for table in FILLS[later]):
+            rows = len(one.seen[table])
+            seen = f"{rows} rows of {one.day}: a task does what is a later one's part"
+            expect(not rows, expected=f"{what}: {table} has nothing yet", seen=seen)
+        stops(one.run, what, TASKS[place + 2 :])
+    stops(pipeline.run(days[12], unreal=TASKS, fail_tasks={"extract": 99}), "extract fails", TASKS[1:])
+
+
+def stops(run, what, later):
+    """After a failure no later task is started, and the run is red."""
+    for name in later:
+        seen = f"{name} ran and ended as {ended(run, name)}: its trigger rule does not mind a failure"
+        expect(not run.ran(name), expected=f"{what}: {name} does not run", seen=seen)
+    expect(run.state == "failed", expected=f"{what}: the run fails", seen=f"it ended as {run.state}")
+
+
+def test_goes_on_from_the_tables(shop, alone, interrupted):
+    """A run that goes on in the middle takes what is in the tables by then, though the tasks before ran earlier and elsewhere."""
+    for place, (task, one) in enumerate(alone.items()):
+        what = f"{', '.join(TASKS[:place])} had been done, on another machine; the run goes on with {task}"
+        if task != "extract":
+            seen = f"{task} ended as {ended(one.run, task)}: {one.run.failures()}"
+            expect(ended(one.run, task) == "success", expected=what, seen=seen)
+        for table, rows in one.right.items() if task != "extract" else ():
+            for source, made in one.others.items():
+                behind = one.seen[table] == made[table] and made[table] != rows
+                expect(not behind, expected=what, seen=f"{table} has what {source} has now: {task} has read that once more")
+            same(table, one.day, what, rows, one.seen[table])
+    day, run = interrupted
+    what = "a connection was lost, and what the task reads had changed when it was tried again"
+    for table, columns in KEPT.items() if run.state == "success" else ():
+        rows = there(shop, table.replace("published", "stage"), day) if table in PUBLISHED else None
+        sales = FROM_RAW if table == "stage.sales" else STAGED
+        same(table, day, what, rows or wanted(shop, table, day, sales, columns), there(shop, table, day, columns))
+
+
+def test_publishes_all_or_nothing(pipeline, shop, days):
     """If one of the published tables can't be written, readers see both as they were."""
-    day = days[9]
-    for broken in TABLES[-2:]:
-        before = {table: there(shop, table, day) for table in TABLES[-2:]}
-        for table in ("stage.by_category", "stage.by_store"):
+    day = days[11]
+    for broken in PUBLISHED:
+        before = {table: there(shop, table, day) for table in PUBLISHED}
+        for table in SUMMED:
             shop.execute(f"UPDATE {table} SET quantity = quantity + 1 WHERE day = %s", day)
         shop.execute(REFUSE.format(broken))
         try:
-            run = carry_out(judge, due, day, unreal=TASKS[:-1])
+            run = pipeline.run(day, "publish")
         finally:
             shop.execute("DROP FUNCTION refuse CASCADE")
-        what = f"{broken} refuses its rows while publish is at work: both published tables stay as they were"
-        whole = all(there(shop, table, day) == there(shop, table.replace("published", "stage"), day) for table in TABLES[-2:])
+        what = f"{broken} takes no new rows while publish is at work: both published tables stay as they were"
+        whole = all(there(shop, table, day) == there(shop, table.replace("published", "stage"), day) for table in PUBLISHED)
         if run.state == "success" and whole:  # it has published by other means, and completely
             continue
         for table, rows in before.items():
-            seen = f"{table} has {len(there(shop, table, day))} rows and has changed: the day is half published"
+            seen = f"{table} had {len(rows)} rows, has {len(there(shop, table, day))} and has changed: the day is half published"
             expect(there(shop, table, day) == rows, expected=what, seen=seen)
-        expect(run.state == "failed", expected=f"{broken} refuses its rows: the run fails", seen=f"it ended as {run.state}")
+        expect(run.state == "failed", expected=f"{broken} takes no new rows: the run fails", seen=f"it ended as {run.state}")
 
 
-def test_tries_again(judge, days, due):
+@pytest.fixture(scope="module")
+def interrupted(pipeline, shop, days):
+    """A run in which each task but check loses its connection, extract twice; meanwhile what it reads changes."""
+    day = days[13]
+    with Outage(shop, {table: [of(day, statement) for statement in statements] for table, statements in LOST.items()}):
+        run = pipeline.run(day, once=False, unreal=["check"])
+    return day, run
+
+
+def test_tries_again(dag, interrupted, bad):
     """Each task but `check` is tried again twice or more, a minute or longer after; `check`, whose rows stay bad, is not."""
-    tasks = judge.dag(FILE, DAG).tasks
+    _, run = interrupted
     for name in (name for name in TASKS if name != "check"):
-        task = tasks[name]
+        task = dag.tasks[name]
         expect(task.retries >= 2, expected=f"{name} is tried again twice or more", seen=f"{name} has retries={task.retries}")
         seen = f"{name} has a retry_delay of {task.retry_delay:.0f} s"
         expect(task.retry_delay >= LEAST_WAIT, expected=f"{name} waits a minute or longer", seen=seen)
-    run = carry_out(judge, due, days[10], once=False, fail_tasks={"extract": 2}, unreal=[])
-    run.succeeded("the shop is not reachable at two attempts: the run succeeds at the third")
-    run = carry_out(judge, due, days[7], once=False, unreal=TASKS[:3])
-    attempts = run.order.count("check")
-    seen = f"check was tried {attempts} times, and says so only after them"
-    expect(attempts == 1, expected="check, on a bad day, fails at once and is not tried again", seen=seen)
+        waited = min(run.retry_delays.get(name, [LEAST_WAIT]))
+        seen = f"after a lost connection {name} waited {waited:.0f} s, though its retry_delay is {task.retry_delay:.0f} s"
+        expect(waited >= LEAST_WAIT, expected=f"{name} waits a minute or longer", seen=f"{seen} (max_retry_delay?)")
+        seen = f"after {attempts(run, name)} of {task.retries + 1} attempts it ended as failed: {run.failures()}"
+        expect("failed" not in ended(run, name), expected=f"{name} is tried again when its connection was lost", seen=seen)
+    run.succeeded("each task's connection is lost once, that of extract twice: the run succeeds all the same")
+    for fault, (_, run, _) in bad.items():
+        seen = f"check was tried {attempts(run, 'check')} times, and says so only after them"
+        expect(attempts(run, "check") == 1, expected=f"check, on a day with {fault}, fails at once", seen=seen)
+
+
+def attempts(run, task):
+    """How many times a task was tried; a mapped one in the part that was tried most."""
+    return max((event.attempt for event in run.events if event.task == task), default=0)
 
 
 if __name__ == "__main__":
