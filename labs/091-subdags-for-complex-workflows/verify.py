@@ -212,9 +212,11 @@ def test_a_good_day(good, shop, days, sources):
         why = (
             f"only {readable(seen)}: all groups work on one channel (a function made in a loop sees the loop variable's last value)"
         )
-        fail(expected=f"channel_sales: {readable(wanted)}", seen=why)
+        fail(expected=f"channel_sales of {day}: {readable(wanted)}", seen=why)
     good.succeeded("the run of a good day succeeds")
-    expect(seen == wanted, expected=f"channel_sales: {readable(wanted)}", seen=readable(seen))
+    others = ", ".join(str(row[0]) for row in shop.rows("SELECT DISTINCT day FROM channel_sales WHERE day <> %s ORDER BY 1", day))
+    there = readable(seen) if seen else f"none of that day; there are some of {others or 'no day'}"
+    expect(seen == wanted, expected=f"channel_sales of {day}: {readable(wanted)}", seen=there)
     published = shop.rows("SELECT sources, amount FROM published WHERE day = %s", day)
     due = [(len(wanted), sum(amount for _, amount in wanted))]
     expect(
