@@ -242,7 +242,7 @@ class Airflow:
         are made to fail (a large number: all). `seed` draws the order among tasks that could run at once. `interval` overrides what
         the timetable makes of `day`. `task_seconds` bounds each task, `seconds` the run. `once`: no task is tried again, whatever
         its retries. `unreal`: tasks that succeed (or fail, if they are to) without their body, which is quick. A second run for the
-        same date takes the place of the first, as if that had been cleared. A DAG that is not there fails the check.
+        same date takes the place of the first, which is forgotten with its XComs. A DAG that is not there fails the check.
         """
         told = self.ask(
             "run",
