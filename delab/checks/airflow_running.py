@@ -130,10 +130,7 @@ class Run:
         waiting = [one.task_id for one in run.get_task_instances(session=self.session) if one.state is None]
         self.session.commit()
         began = time.monotonic()
-        if who["task_id"] in self.request["unreal"]:
-            told = self.pretend(instance)
-        else:
-            told = in_a_fork(lambda: self.execute(who), self.request["task_seconds"])
+        told = self.pretend(instance) if who["task_id"] in self.request["unreal"] else self.carried_out(who)
         seconds = time.monotonic() - began
         self.session.expire_all()
         instance = self.found(who, self.session)
@@ -161,29 +158,36 @@ class Run:
         row.task = self.stored.get_task(row.task_id)
         return row
 
+    def carried_out(self, who: dict[str, Any]) -> dict[str, Any]:
+        """What a task told, which has a process of its own."""
+        return in_a_fork(lambda: self.execute(who), self.request["task_seconds"])
+
     def execute(self, who: dict[str, Any]) -> dict[str, Any]:
         """In the fork: run the task."""
-        from airflow import settings
-        from airflow.sdk.definitions.dag import _run_task
-        from airflow.sdk.execution_time import task_runner
-
         log = Path(self.request["log"])
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for target in (1, 2):
             os.dup2(file, target)
+        error = self.perform(who)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return {"error": error, "log": log.read_text(errors="replace")[-LONGEST:]}
+
+    def perform(self, who: dict[str, Any]) -> str:
+        """Run the task in this process; its error."""
+        from airflow import settings
+        from airflow.sdk.definitions.dag import _run_task
+        from airflow.sdk.execution_time import task_runner
+
         settings.Session.remove()
         instance = self.found(who, settings.Session())
         if instance.try_number <= self.failing.get(who["task_id"], 0):
             task_runner._execute_task = planned_failure
-        error = ""
         try:
             result = _run_task(ti=instance, task=self.dag.task_dict[who["task_id"]], run_triggerer=True)
-            error = trace(result.error) if result is not None and result.error else ""
+            return trace(result.error) if result is not None and result.error else ""
         except BaseException as raised:
-            error = trace(raised)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        return {"error": error, "log": log.read_text(errors="replace")[-LONGEST:]}
+            return trace(raised)
 
     def skip_wait(self, instance: Any) -> None:
         """Let the time pass for which a task would wait: until its retry, or until its sensor looks again."""

@@ -10,12 +10,15 @@ a process of its own, as it would under an executor, so that nothing gets from o
 in an order drawn from a seed; tasks that are *held* run only when nothing else can, as if they took very long. Waits are skipped.
 """
 
+import contextlib
 import functools
 import gc
 import json
 import os
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,19 @@ from delab.checks.airflow_parsing import described, parse, upcoming
 from delab.checks.airflow_running import Run
 
 WARM_UP = """
-from airflow.sdk import DAG
-from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, task
 
 with DAG("warm_up", schedule=None):
-    EmptyOperator(task_id="a") >> EmptyOperator(task_id="b")
+
+    @task
+    def a():
+        return {"a": [1]}
+
+    @task
+    def b(told):
+        print(told)
+
+    b(a())
 """
 PLAIN: dict[str, Any] = {
     "dag_id": "warm_up",
@@ -39,12 +50,12 @@ PLAIN: dict[str, Any] = {
     "interval": None,
     "hold": [],
     "fail": {},
-    "unreal": ["a", "b"],
+    "unreal": [],
     "once": True,
     "seed": 0,
     "task_seconds": 1,
 }
-
+THREAD_SECONDS = 5  # until a thread that was told to end has ended
 
 # What Airflow must be told before it is imported; a stack's own variables come with `use`.
 ENVIRONMENT = {
@@ -105,7 +116,7 @@ def main() -> None:
 
 
 def use(request: dict[str, Any]) -> dict[str, Any]:
-    """Take up a stack's variables, and carry out a run of a DAG of our own: what that compiles and caches, every fork then has."""
+    """Take up a stack's variables, and rehearse."""
     from airflow import settings
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
@@ -117,14 +128,46 @@ def use(request: dict[str, Any]) -> dict[str, Any]:
         file = Path(request["file"])
         file.write_text(WARM_UP)
         bag = parse({"file": str(file)})["bag"]
-        Run(bag, bag.dags["warm_up"], {**request, **PLAIN}).carry_out()
+        told = Rehearsal(bag, bag.dags["warm_up"], {**request, **PLAIN}).carry_out()
         forget("warm_up")
+        if told["state"] != "success":
+            return {"raised": json.dumps(told, default=str)}
     except Exception as error:
         return {"raised": trace(error)}
     finally:
         settings.Session.remove()
         settings.engine.dispose()
+    gc.freeze()
     return {}
+
+
+class Rehearsal(Run):
+    """A run of a DAG of our own in this process: what its tasks and their API compile and cache, every later fork has."""
+
+    def carry_out(self) -> dict[str, Any]:
+        """The run; no thread of it is left, which a fork would miss."""
+        from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor, in_process_api_server
+
+        socket, InProcessTestSupervisor._setup_subprocess_socket = InProcessTestSupervisor._setup_subprocess_socket, no_socket
+        try:
+            return super().carry_out()
+        finally:
+            InProcessTestSupervisor._setup_subprocess_socket = socket
+            del in_process_api_server().transport  # this ends its loop; the next task makes one
+            gc.collect()
+            for thread in threading.enumerate():
+                if thread is not threading.current_thread():
+                    thread.join(THREAD_SECONDS)
+
+    def carried_out(self, who: dict[str, Any]) -> dict[str, Any]:
+        """What a task told."""
+        return {"error": self.perform(who), "log": ""}
+
+
+@contextlib.contextmanager
+def no_socket(supervisor: Any) -> Iterator[None]:
+    """In place of the socket for tasks that start a process: its thread ends a second late."""
+    yield
 
 
 def forget(dag_id: str) -> None:

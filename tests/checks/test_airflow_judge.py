@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from delab import templates
@@ -108,6 +109,12 @@ def test_retries_are_made_without_the_wait(written: Callable[[str], Airflow]) ->
 def test_nothing_gets_from_task_to_task_through_memory(written: Callable[[str], Airflow]) -> None:
     body = "@task\ndef a():\n    SEEN.append(1)\n@task\ndef b():\n    return len(SEEN)\na() >> b()"
     assert written(body).run("shop.py", "shop", "2025-03-04T00:00:00Z").xcoms == {"b": 0}
+
+
+def test_no_fork_misses_a_thread_of_what_was_rehearsed(written: Callable[[str], Airflow]) -> None:
+    judge = written(CHAIN)
+    judge.parse("shop.py")
+    assert psutil.Process(judge.program.child.pid).num_threads() == 1
 
 
 def test_held_tasks_run_last(written: Callable[[str], Airflow]) -> None:
