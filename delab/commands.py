@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from delab import course, lab, packs, progress, projects, report, templates, warehouse, workspace
+from delab import course, daemons, lab, packs, progress, projects, report, templates, warehouse, workspace
 from delab.errors import LabError
 from delab.local import LocalNode, LocalStack
 
@@ -35,6 +35,7 @@ def start(console: Console, subject: lab.Lab) -> None:
             console.print(f" {node.name}: {state_of(node)}", style="green" if node.service.started else "")
             if greeting := node.service.greeting(node.place):
                 console.print(Text(f"   {greeting}"), soft_wrap=True)
+    daemons.begin(subject)
     told = f"{len(copied)} files of the starter are in" if copied else "your files are untouched in"
     console.print(f"Lab {subject.number}, {subject.about.title}: {told} {report.short(subject)}\n", style="bold")
     report.show_task(console, subject)

@@ -1,9 +1,9 @@
 """Programs whose imports are paid once: a process that has imported forks one for each that asks (delab.forks).
 
-`python -m delab.fork_server LISTENING MODULE ARGUMENT …` imports MODULE, calls its `preload(ARGUMENT, …)`, and then forks for each
-connection; the fork is what `python -m MODULE …` would be: a session, folder, variables, limits and descriptors of its own. It
-calls MODULE's `main`, whose own preloading finds all done. LISTENING is the descriptor of a socket that is bound already. The
-server ends when its standard input closes.
+`python -m delab.fork_server LISTENING SECONDS MODULE ARGUMENT …` imports MODULE, calls its `preload(ARGUMENT, …)`, and then forks
+for each connection; the fork is what `python -m MODULE …` would be: a session, folder, variables, limits and descriptors of its
+own. It calls MODULE's `main`, whose own preloading finds all done. LISTENING is the descriptor of a socket that is bound already.
+The server ends when its standard input closes or, if SECONDS is not 0, when nobody has asked for so long.
 
 A request is a line of JSON that comes with descriptors, the answers are two lines: the id of the process at once, its exit code
 when it has ended.
@@ -40,14 +40,14 @@ ABOVE = 200  # where descriptors wait until they get their numbers
 
 def main() -> None:
     """Import, then fork for each that asks."""
-    descriptor, name, *arguments = sys.argv[1:]
+    descriptor, seconds, name, *arguments = sys.argv[1:]
     gc.disable()
     module = importlib.import_module(name)
     module.preload(*arguments)
     gc.freeze()
     gc.enable()
     with socket.socket(fileno=int(descriptor)) as listening:
-        become = Server(listening).run()
+        become = Server(listening, float(seconds)).run()
     become()
     sys.argv[1:] = arguments
     module.main()
@@ -56,8 +56,9 @@ def main() -> None:
 class Server:
     """The parent: it forks, and tells who asked how the fork ended."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, idle: float) -> None:
         self.listening, self.children, self.lasting = listening, dict[socket.socket, int](), set[int]()
+        self.idle, self.watched = idle, [] if idle else [0]
         self.woken, waking = os.pipe()
         for end in (self.woken, waking):
             os.set_blocking(end, False)
@@ -65,10 +66,10 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self) -> Callable[[], None]:
-        """Serve until standard input closes; returns in each fork, with what makes it a process of its own."""
+        """Serve until the end; returns in each fork, with what makes it a process of its own."""
         while True:
-            ready, _, _ = select.select([self.listening, self.woken, 0, *self.children], [], [])
-            if 0 in ready:
+            ready, _, _ = select.select([self.listening, self.woken, *self.watched, *self.children], [], [], self.idle or None)
+            if 0 in ready or not (ready or self.children):
                 sys.exit(0)
             self.reap()
             for asker in [asker for asker in self.children if asker in ready]:

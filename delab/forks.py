@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 FOLDER = "DELAB_FORKS"  # the variable that names the folder of the sockets
+STEERING = ("PG", "DBT_", "AIRFLOW", "PYTHON", "DELAB")  # how variables begin that would steer what is imported
 ROOM = 1000  # characters of a mark
 LAST = 2000  # characters of what a server that broke has printed
 
@@ -105,8 +106,11 @@ def path_of(folder: str, wanted: Sequence[str]) -> str:
 def connected(command: Sequence[str]) -> socket.socket | None:
     """A connection to the server that stands for a command, if there is one."""
     folder, wanted = os.environ.get(FOLDER), program(command)
-    if not folder or not wanted:
-        return None
+    return connection_to(folder, wanted) if folder and wanted else None
+
+
+def connection_to(folder: str, wanted: Sequence[str]) -> socket.socket | None:
+    """A connection to a server, if it is there."""
     connection = socket.socket(socket.AF_UNIX)
     with contextlib.suppress(OSError):
         connection.connect(path_of(folder, wanted))
@@ -178,29 +182,37 @@ def serving(*wanted: Sequence[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def served(folder: str, wanted: Sequence[str]) -> Iterator[None]:
     """One server, from its start to its end."""
-    told = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "DBT_", "PYTHON", "DELAB"))}
-    told |= {"PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore", "TMPDIR": folder, "ROOM": " " * ROOM}
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path_of(folder, wanted))
-        listening.listen(64)
-        command = [sys.executable, "-m", "delab.fork_server", str(listening.fileno()), *wanted]
-        log = Path(f"{path_of(folder, wanted)}.log")
-        with log.open("wb") as out:
-            # In a session of its own: Ctrl-C reaches its owner, whose end it sees.
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=out,
-                env=told,
-                pass_fds=[listening.fileno()],
-                start_new_session=True,
-            )
+    child = serve(folder, wanted)
     try:
         yield
     finally:
         if child.poll() is not None:
-            said = log.read_text(errors="replace")[-LAST:]
+            said = log_of(folder, wanted).read_text(errors="replace")[-LAST:]
             print(f"{' '.join(wanted)} could not be imported:\n{said}", file=sys.stderr)
         child.kill()  # it may import still, and would not see that we go
         child.communicate()
+
+
+def serve(folder: str, wanted: Sequence[str], idle: float = 0) -> "subprocess.Popen[bytes]":
+    """Start a server. It ends when its standard input closes or, with `idle`, when nobody has asked for so many seconds."""
+    told = {key: value for key, value in os.environ.items() if not key.startswith(STEERING)}
+    told |= {"PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore", "TMPDIR": folder, "ROOM": " " * ROOM}
+    with socket.socket(socket.AF_UNIX) as listening, log_of(folder, wanted).open("wb") as out:
+        listening.bind(path_of(folder, wanted))
+        listening.listen(64)
+        # In a session of its own: Ctrl-C reaches its owner, whose end it sees.
+        return subprocess.Popen(
+            [sys.executable, "-m", "delab.fork_server", str(listening.fileno()), str(idle), *wanted],
+            stdin=subprocess.DEVNULL if idle else subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            env=told,
+            cwd=folder,
+            pass_fds=[listening.fileno()],
+            start_new_session=True,
+        )
+
+
+def log_of(folder: str, wanted: Sequence[str]) -> Path:
+    """What a server prints, which should be nothing."""
+    return Path(f"{path_of(folder, wanted)}.log")

@@ -114,8 +114,11 @@ class Lab(msgspec.Struct, frozen=True):
 
     def programs(self) -> list[list[str]]:
         """The modules, with arguments, whose processes an audit's verifications fork from servers (see delab.fork_server)."""
-        wanted = ["delab.verifier", *(WARM[pack] for pack in self.packs() if pack in WARM)]
-        return [*(program.split() for program in wanted), *self.warm()]
+        return [["delab.verifier"], *self.judges()]
+
+    def judges(self) -> list[list[str]]:
+        """Those of them that are served while the lab is up (see delab.daemons): what takes seconds to import."""
+        return [*(WARM[pack].split() for pack in self.packs() if pack in WARM), *self.warm()]
 
     def warm(self) -> list[list[str]]:
         """Those that a single verification forks from servers, too. In containers services are no processes of ours."""

@@ -1,7 +1,7 @@
 """`lab up`, `down`, `status`, `logs`: the services of all labs that have been started."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from delab import course, files, lab, paths, process, templates, wait
+from delab import course, daemons, files, lab, paths, process, templates, wait
 from delab.errors import LabError, Timeout
 from delab.local import LocalNode, LocalStack
 
@@ -31,6 +31,7 @@ def up(console: Console) -> None:
     for subject, _ in stacks():
         stack = templates.live(course.plan(subject))
         stack.start()
+        daemons.begin(subject)
         console.print(f"lab {subject.number}: {', '.join(node.name for node in stack.supervised())} ready", style="green")
         started += 1
     if not started:
@@ -47,6 +48,7 @@ def down(console: Console) -> None:
     templates.collect(everything=True)
     process.kill(process.all_inside(*paths.places()))
     templates.repair()
+    files.remove_tree(paths.runtime() / "daemons")
     if place := paths.memory():
         files.remove_empty(place / "scratch")
         files.remove_empty(place)
@@ -85,6 +87,8 @@ def status(console: Console) -> None:
         for node in stack:
             if node.alive() and (greeting := node.service.greeting(node.place)):
                 console.print(Text(f"lab {subject.number}, {node.name}: {greeting}"), soft_wrap=True)
+    if servers := daemons.running():
+        console.print(f"Kept ready, so that a verification need not import them: {held(servers):.0f} MB until `lab down`")
     if any(str(row[2]).startswith("down") for row in rows):
         console.print("A service that is down is started again by: make up")
 
@@ -106,8 +110,13 @@ def status_row(subject: lab.Lab, node: LocalNode) -> tuple[str | Text, ...]:
 
 def memory(main: psutil.Process) -> float:
     """Proportional set size of a service's processes in MB (resident size where the system does not tell it)."""
+    return held(process.tree(main))
+
+
+def held(processes: Iterable[psutil.Process]) -> float:
+    """The same of some processes."""
     total = 0
-    for member in process.tree(main):
+    for member in processes:
         try:
             told = member.memory_full_info()
             total += getattr(told, "pss", 0) or told.rss

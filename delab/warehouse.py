@@ -72,7 +72,7 @@ class Worker:
     def start(self) -> "subprocess.Popen[bytes] | Forked":
         """The process itself, from a server if there is one."""
         command, environment = [sys.executable, "-m", "delab.dbt_worker", *self.adapters], own_environment()
-        if forked := forks.fork_piped(command, environment, {"session": True}, {2: 2}):
+        if forked := forks.fork_piped(command, environment, {"session": True, "cwd": str(Path.cwd())}, {2: 2}):
             return forked
         # In a session of its own: Ctrl-C reaches its owner, whose end it sees.
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True)

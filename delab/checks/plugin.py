@@ -63,9 +63,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> None:
     )
     config.stash[KEY] = session
     if not session.not_started():  # what is imported meanwhile: verify.py is read, and services start
+        session.start_servers()
         if "dbt" in session.lab.packs():
             session.start_dbt()
-        session.start_servers()
     if option.lab_parent is not None:
         end_with_parent(session, option.lab_parent)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from delab import course, files, forks, lab, paths, process, runtime, templates
+from delab import course, daemons, files, forks, lab, paths, process, runtime, templates
 from delab.checks import handed_in
 from delab.checks.evidence import Evidence
 from delab.checks.result import CheckResult, Result, Verdict, judge
@@ -77,8 +77,11 @@ class Session:
         return self.dbt
 
     def start_servers(self) -> None:
-        """Begin the imports of what checks will run, while services start and other checks run; an audit has its own."""
-        if self.lab.warm() and not os.environ.get(forks.FOLDER):
+        """Begin the imports of what checks will run, while services start and other checks run; an audit has its own.
+
+        While the lab is up they have been done.
+        """
+        if not os.environ.get(forks.FOLDER) and not daemons.ask(self.lab) and self.lab.warm():
             self.servers.enter_context(forks.serving(*self.lab.warm()))
 
     # Stacks
