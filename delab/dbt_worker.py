@@ -68,6 +68,7 @@ def main() -> None:
     os.dup2(2, 1)
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+    os._exit(0)  # taking the interpreter apart would be felt by who waits
 
 
 def rehearse() -> None:

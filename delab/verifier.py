@@ -4,6 +4,7 @@
 when nobody tells it anything: its standard input closes with the command that started it.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -83,17 +84,24 @@ def take() -> Verifier:
 
 
 def preload() -> None:
-    """Import what every verification needs."""
+    """Import what every verification needs, and what most come to: data, and the pandas that pyarrow looks for then."""
     import pytest  # noqa: F401
 
     from delab.checks import plugin  # noqa: F401 - imported here, loaded by its name in the arguments
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would not come along into a fork
+    import delab.data.sinks.postgres  # noqa: F401
+
+    with contextlib.suppress(ImportError):
+        import pandas  # noqa: F401
 
 
 def main() -> int:
     """In the process itself: import, hear what to verify, run pytest."""
     import pytest
 
-    preload()
+    from delab.checks import plugin  # noqa: F401
+
     told = sys.stdin.readline()
     if not told:
         return 0

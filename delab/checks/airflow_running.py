@@ -36,7 +36,8 @@ class Run:
         for _ in range(MOST_STEPS):
             if not (ready := self.settled(run)):
                 break
-            self.step(run, self.choose(ready))
+            for instance in self.chosen(ready):
+                self.step(run, instance)
         return self.told(run)
 
     def create(self) -> Any:
@@ -112,9 +113,10 @@ class Run:
         self.session.commit()
         return list(ready)
 
-    def choose(self, ready: list[Any]) -> Any:
-        """The one that runs next: held tasks last, the others in any order."""
-        return self.chance.choice(sorted(self.free(ready) or ready, key=lambda one: (one.task_id, one.map_index)))
+    def chosen(self, ready: list[Any]) -> list[Any]:
+        """What runs next: one task, held ones last, the others in any order; or all those that have no body, at once."""
+        able = sorted(self.free(ready) or ready, key=lambda one: (one.task_id, one.map_index))
+        return [one for one in able if one.task_id in self.request["unreal"]] or [self.chance.choice(able)]
 
     def free(self, ready: list[Any]) -> list[Any]:
         """Those of them that are not held."""

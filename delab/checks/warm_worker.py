@@ -38,6 +38,7 @@ def main() -> None:
     print("{}", file=answers, flush=True)
     for line in iter(sys.stdin.readline, ""):
         print(json.dumps(answer(json.loads(line), answers.fileno())), file=answers, flush=True)
+    os._exit(0)  # taking the interpreter apart would be felt by who waits
 
 
 def answer(request: dict[str, Any], ours: int) -> dict[str, Any]:
