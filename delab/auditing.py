@@ -3,8 +3,8 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -44,11 +44,10 @@ def audit_all(
     `cut` leaves out the last lab's cases that time has not reached, too.
     """
     began, problems, cases, left = time.monotonic(), 0, 0, [*chosen] * repeat
-    audited, until = len(left), began + minutes * 60
-    while left and time.monotonic() < until:
-        found, outcomes = audit(console, left.pop(0), jobs, until if cut else inf)
-        problems, cases = problems + len(found), cases + len(outcomes)
-    took, audited = time.monotonic() - began, audited - len(left)
+    audited, until = 0, began + minutes * 60
+    for found, outcomes in audits(console, left, jobs, labs_until=until, until=until if cut else inf):
+        audited, problems, cases = audited + 1, problems + len(found), cases + len(outcomes)
+    took, left = time.monotonic() - began, left[audited:]
     console.print(f"audit: {audited} labs, {cases} verifications in {took:.0f} s, {problems} problems", style="bold")
     if left:
         numbers = " ".join(str(subject.number) for subject in left)
@@ -57,39 +56,90 @@ def audit_all(
 
 
 def audit(console: Console, subject: lab.Lab, jobs: int = 3, until: float = inf) -> tuple[list[str], list[Outcome]]:
-    """Audit one lab, beginning no case after `until`, and show its table; returns the problems and the outcomes."""
-    from delab import packs
+    """Audit one lab, beginning none but its first case after `until`; returns the problems and the outcomes."""
+    return next(audits(console, [subject], jobs, until=until))
 
-    console.print(f"Lab {subject.number}, {subject.about.title}", style="bold")
-    problems, outcomes = shape.problems(subject), []
-    if not problems:
+
+def audits(
+    console: Console, labs: Sequence[lab.Lab], jobs: int = 3, *, labs_until: float = inf, until: float = inf
+) -> Iterator[tuple[list[str], list[Outcome]]]:
+    """Audit labs, `jobs` cases at once, and show each one's table; gives the problems and the outcomes of each.
+
+    A lab's first case is alone of its own, so that templates are made once; the last cases of the lab before run beside it. No lab
+    begins after `labs_until`, no case but a lab's first after `until`.
+    """
+    with forks.serving() as serve, ThreadPoolExecutor(jobs) as pool:
+        try:
+            before: Audit | None = None
+            for subject in labs:
+                this = Audit(console, subject, pool, until)
+                this.begin(serve, labs_until)
+                if before:
+                    yield before.end()
+                before = this if this.go_on() else None
+                if before is None:
+                    break
+            if before:
+                yield before.end()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class Audit:
+    """One lab's audit, under way."""
+
+    def __init__(self, console: Console, subject: lab.Lab, pool: ThreadPoolExecutor, until: float) -> None:
+        self.console, self.subject, self.pool, self.until = console, subject, pool, until
+        self.problems = shape.problems(subject)
+        self.waiting = list[Future[Outcome | None]]()
+
+    def begin(self, serve: Callable[..., None], until: float) -> None:
+        """Get ready, and let the first case wait for its turn, which must come before `until`."""
+        from delab import packs
+
+        subject = self.subject
+        if self.problems or time.monotonic() > until:
+            return
         packs.ensure(subject.packs())
         packs.images(subject.services(), lazy=True)
         if runtime.chosen() == "local":
             for service in subject.services():
                 service.archive()  # else the first check that starts a lazy one would have to wait, within its time limit
-        with forks.serving(*subject.programs()):
-            outcomes = judge_cases(subject, jobs, until)
-        problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
-        if (cases := len([*cases_of(subject)])) == len(outcomes):
-            problems += uncaught(subject, outcomes)
-        else:
-            console.print(f" {cases - len(outcomes)} of {cases} cases not judged, since the time is over")
-        console.print(table(subject, outcomes))
-    for problem in problems:
-        console.print(Text(f" ✘ {problem}", style="red"), soft_wrap=True)
-    if not problems:
-        console.print(f" ✔ {'proved' if until == inf else 'right'} in {len(outcomes)} verifications", style="green")
-    return problems, outcomes
+        serve(*subject.programs())
+        self.waiting = [self.pool.submit(judge_until, subject, next(cases_of(subject)), until)]
+
+    def go_on(self) -> bool:
+        """Once the first case is judged, let the others wait for theirs; False if it was too late even for the first."""
+        if self.problems:
+            return True
+        if not self.waiting or self.waiting[0].result() is None:
+            return False
+        _, *others = cases_of(self.subject)
+        self.waiting += [self.pool.submit(judge_until, self.subject, case, self.until) for case in others]
+        return True
+
+    def end(self) -> tuple[list[str], list[Outcome]]:
+        """Wait for all, and show the table; the problems and the outcomes."""
+        console, subject, problems = self.console, self.subject, self.problems
+        console.print(f"Lab {subject.number}, {subject.about.title}", style="bold")
+        outcomes = [outcome for one in self.waiting if (outcome := one.result())]
+        if outcomes:
+            problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
+            if (cases := len([*cases_of(subject)])) == len(outcomes):
+                problems += uncaught(subject, outcomes)
+            else:
+                console.print(f" {cases - len(outcomes)} of {cases} cases not judged, since the time is over")
+            console.print(table(subject, outcomes))
+        for problem in problems:
+            console.print(Text(f" ✘ {problem}", style="red"), soft_wrap=True)
+        if not problems:
+            console.print(f" ✔ {'proved' if self.until == inf else 'right'} in {len(outcomes)} verifications", style="green")
+        return problems, outcomes
 
 
-def judge_cases(subject: lab.Lab, jobs: int, until: float = inf) -> list[Outcome]:
-    """Judge every case that can be begun before `until`, `jobs` at once; the first alone, so that templates are made once."""
-    first, *rest = cases_of(subject)
-    outcome = judge(subject, first)
-    with ThreadPoolExecutor(jobs) as pool:
-        others = pool.map(lambda case: judge(subject, case) if time.monotonic() < until else None, rest)
-        return [outcome, *filter(None, others)]
+def judge_until(subject: lab.Lab, case: Case, until: float) -> Outcome | None:
+    """Judge a case, unless it is too late."""
+    return judge(subject, case) if time.monotonic() < until else None
 
 
 def cases_of(subject: lab.Lab) -> Iterator[Case]:

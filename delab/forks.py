@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -165,15 +165,25 @@ def fork_piped(
 
 
 @contextlib.contextmanager
-def serving(*wanted: Sequence[str]) -> Iterator[None]:
-    """Within it, processes of these modules (each with its arguments) come from servers; the first wait for the imports."""
+def serving(*wanted: Sequence[str]) -> Iterator[Callable[..., None]]:
+    """Within it, processes of these modules (each with its arguments) come from servers; the first wait for the imports.
+
+    It gives a function that adds further modules.
+    """
     with tempfile.TemporaryDirectory(prefix="lab-") as folder, contextlib.ExitStack() as servers:
-        for one in wanted:
-            servers.enter_context(served(folder, one))
+        there = set[str]()
+
+        def add(*wanted: Sequence[str]) -> None:
+            for one in wanted:
+                if path_of(folder, one) not in there:
+                    servers.enter_context(served(folder, one))
+                    there.add(path_of(folder, one))
+
+        add(*wanted)
         before = os.environ.get(FOLDER)
         os.environ[FOLDER] = folder
         try:
-            yield
+            yield add
         finally:
             del os.environ[FOLDER]
             os.environ.update({FOLDER: before} if before else {})

@@ -5,6 +5,7 @@ when nobody tells it anything: its standard input closes with the command that s
 """
 
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -93,7 +94,7 @@ def preload() -> None:
     import delab.data.sinks.postgres  # noqa: F401
 
     with contextlib.suppress(ImportError):
-        import pandas  # noqa: F401
+        importlib.import_module("pandas")
 
 
 def main() -> int:

@@ -161,3 +161,9 @@ def test_when_the_time_is_over_no_further_case_is_begun(folder: Path) -> None:
     assert problems == []
     assert [item.case.name for item in outcomes] == ["solution"]
     assert f"{len([*auditing.cases_of(lab.read(folder))]) - 1} of " in console.export_text()
+
+
+def test_labs_are_told_of_in_their_order_though_they_overlap(course: Path) -> None:
+    labs = [lab.read(course / "labs" / name) for name in ("902-fill-table", "901-count-rows")]
+    told = [(outcomes[0].result.lab, problems) for problems, outcomes in auditing.audits(QUIET, labs)]
+    assert told == [(902, []), (901, [])]
