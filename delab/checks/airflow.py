@@ -26,6 +26,7 @@ from delab.runtime import Stack
 WORKER = "delab.checks.airflow_worker"
 MEMORY = 6144  # MiB of address space, most of it never touched
 START_SECONDS, ANSWER_SECONDS = 120, 150
+LOOK = 0.02  # seconds between two looks for an answer
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -322,6 +323,7 @@ class Airflow:
             lambda: line() or not self.program.running(),
             seconds=seconds + START_SECONDS,
             what="Airflow to carry out a run",
+            longest=LOOK,
         )
         if not line():
             raise Blocked(f"Airflow could not be run: {tail(self.program.err.text())}", "scripts/bootstrap airflow, then repeat")

@@ -20,6 +20,7 @@ from delab.errors import Blocked
 
 WORKER = "delab.checks.warm_worker"
 OUTPUT = 4 << 20  # characters that are read of what a script prints
+LOOK = 0.02  # seconds between two looks for an answer
 IMPORTS = 60  # seconds that the imports may take, times LAB_TIMEOUT_SCALE
 MEMORY, FILE = 4096, 16  # MiB: address space, and one file that a script writes
 
@@ -57,12 +58,13 @@ class Warm:
 
     def hear(self, seconds: float) -> dict[str, Any]:
         """The worker's next line. Raises Blocked if it has ended: scripts run in forks, so it is the machine's doing."""
-        wait.until(lambda: self.line() or not self.program.running(), seconds=seconds, what="the process that runs your script")
+        told = "the process that runs your script"
+        wait.until(lambda: self.line() or not self.program.running(), seconds=seconds, what=told, longest=LOOK)
         if not self.line():
-            raise Blocked(f"the process that runs your script has ended: {self.program.said()}", "is there enough memory?")
-        told: dict[str, Any] = json.loads(self.line())
+            raise Blocked(f"{told} has ended: {self.program.said()}", "is there enough memory?")
+        answer: dict[str, Any] = json.loads(self.line())
         self.heard += 1
-        return told
+        return answer
 
     def line(self) -> str:
         """The next whole line, or nothing yet."""

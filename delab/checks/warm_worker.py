@@ -8,6 +8,7 @@ on stdout:
 A script runs in a fork, as `python SCRIPT ARGUMENT …` would run it, and what it leaves running in its group is ended with it.
 """
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -15,6 +16,7 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import time
 import traceback
 from typing import Any
@@ -69,8 +71,16 @@ def waited(child: int, end: float) -> int | None:
 
 
 def be_script(request: dict[str, Any]) -> None:
-    """In the child: become the script, and end as it ends."""
+    """In the child: become the script, and end as it ends: its threads are waited for, and what it has registered is called."""
     code = 1
+
+    def end() -> None:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code & 0xFF)
+
+    atexit.register(end)  # called after what the script registers, and before what was there, which is the parent's
     try:
         os.setpgid(0, 0)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -81,9 +91,8 @@ def be_script(request: dict[str, Any]) -> None:
         code = outcome(sys.argv[0])
     finally:
         with contextlib.suppress(BaseException):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code & 0xFF)
+            threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
 
 
 def outcome(script: str) -> int:

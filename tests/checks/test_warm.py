@@ -13,7 +13,7 @@ from delab.checks.program import Run
 from delab.checks.warm import Warm
 
 SCRIPT = """
-import json, os, sys
+import atexit, json, os, sys, threading, time
 
 def main(what):
     if what == "code":
@@ -33,6 +33,9 @@ def main(what):
     if what == "change":
         json.changed = True
         os.environ["CHANGED"] = "yes"
+    if what == "end":
+        atexit.register(print, "registered")
+        threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
     print(sys.argv[1:], __name__, sys.path[0], hasattr(json, "changed"), os.environ.get("CHANGED"), os.getpgid(0) == os.getpid())
 
 sys.exit(main(sys.argv[1]))
@@ -96,3 +99,7 @@ def test_it_ends_with_its_block(tmp_path: Path) -> None:
         pid = opened.program.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_its_threads_and_what_it_has_registered_end_as_in_an_interpreter(warm: Warm) -> None:
+    assert run(warm, "end").succeeded().out.splitlines()[1:] == ["thread", "registered"]
