@@ -300,7 +300,7 @@ def test_one_at_a_time(airflow):
 def test_catches_up(airflow, work, new_stack, seed, evidence):
     """Switched on late, the scheduler makes a run for each day that is over, none for today; a backfill makes a day anew."""
     today = datetime.now(BERLIN).date()
-    season = (today - 4 * DAY, today + 20 * DAY)
+    season = (today - 3 * DAY, today + 20 * DAY)
     begin = datetime.now(UTC)
     planned = {instant(run.logical_date): run for run in runs_in(airflow, work, season)}
     stack = new_stack(seed + 1)
