@@ -30,9 +30,9 @@ CHUNK = 1 << 16
 CHECKED = {
     "contracts.project": ("Configuration", "PackageConfig", "ProfileConfig", "Project", "ProjectFlags"),
     "contracts.selection": ("SelectorFile",),
-    "contracts.graph.nodes": ("GenericTestNode", "ModelNode"),
-    "contracts.graph.unparsed": ("UnparsedModelUpdate",),
-    "artifacts.resources": ("Contract", "ModelConfig", "TestConfig"),
+    "contracts.graph.nodes": ("GenericTestNode", "ModelNode", "SingularTestNode"),
+    "contracts.graph.unparsed": ("UnparsedModelUpdate", "UnparsedSourceDefinition"),
+    "artifacts.resources": ("Contract", "ModelConfig", "SourceConfig", "TestConfig"),
     "task.test": ("TestResultData",),
 }
 REHEARSED = {
@@ -57,6 +57,7 @@ def preload(*adapters: str) -> None:
     for adapter in adapters:
         importlib.import_module(f"dbt.adapters.{adapter}")
     describe()
+    quicken()
     if "postgres" in adapters:
         rehearse()
 
@@ -71,7 +72,7 @@ def main() -> None:
     os._exit(0)  # taking the interpreter apart would be felt by who waits
 
 
-def rehearse() -> None:
+def rehearse() -> bool:
     """Have dbt parse a project, so that no build parses dbt's own macros again: those take most of the time of a small one.
 
     dbt keeps the macros that it has parsed, by their text, if its own tests ask for that; it begins each call without the adapter,
@@ -89,8 +90,7 @@ def rehearse() -> None:
             path.write_text(text)
         places = [f"--{name}={place}" for name in ("project-dir", "profiles-dir", "log-path", "target-path")]
         quiet = ["--quiet", "--no-send-anonymous-usage-stats", "--log-level-file=none", "--no-static-parser"]
-        for _ in range(2):
-            dbtRunner().invoke(["parse", *places, *quiet])
+        return all(dbtRunner().invoke(["parse", *places, *quiet]).success for _ in range(2))
 
 
 def share_locks() -> None:
@@ -111,6 +111,28 @@ def describe() -> None:
         for name in names:
             if hasattr(known, name):
                 getattr(known, name).json_schema()
+
+
+def quicken() -> None:
+    """Save a fifth of a small build, and change nothing that comes out.
+
+    dbt writes its manifest twice, piece by piece and so without the quick half of Python's JSON; and for each flag of an adapter it
+    looks through the source of all callers for the name of a module, which it only logs.
+    """
+    import dbt.artifacts.schemas.base as schemas
+    from dbt_common.behavior_flags import BehaviorFlagRendered
+
+    schemas.write_json = write_json  # type: ignore[attr-defined]
+    BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt.adapters")  # type: ignore[method-assign]
+
+
+def write_json(path: str, data: dict[str, Any]) -> bool:
+    """What dbt's function of this name does."""
+    from dbt_common.utils.encoding import JSONEncoder
+
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(data, cls=JSONEncoder), encoding="utf-8")
+    return True
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
