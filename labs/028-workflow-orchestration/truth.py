@@ -67,11 +67,14 @@ LATER = (CANCEL, *order(90000005, "23:59:59.999999", "completed", (None, 3)))
 # What is changed in a table when the tasks that fill it are done: the next one must not look behind it.
 OTHER_RAW = f"UPDATE raw.order_lines SET quantity = 0, product_id = {UNKNOWN} WHERE day = %(day)s"
 OTHER_SUMS = tuple(f"UPDATE {table} SET orders = orders + 1 WHERE day = %(day)s" for table in SUMMED)
-# A good day, as few and as small as its sales may be.
-ONE_SALE = "INSERT INTO stage.sales SELECT %(day)s, 1, 1, 1, 'Toys', 'EUR', 1, 0"
+BAD_RAW = f"""
+UPDATE raw.order_lines SET quantity = 0, product_id = {UNKNOWN}
+WHERE day = %(day)s AND line_id = (SELECT max(line_id) FROM ({FROM_RAW}) AS s)
+"""
 NO_SALES = "DELETE FROM stage.sales WHERE day = %(day)s"
-LAST_SALE = "line_id = (SELECT max(line_id) FROM stage.sales WHERE day = %(day)s)"
-NEGATIVE = f"UPDATE stage.sales SET quantity = -2 WHERE day = %(day)s AND {LAST_SALE}"
+LAST_SALE = "day = %(day)s AND line_id = (SELECT max(line_id) FROM stage.sales WHERE day = %(day)s)"
+NO_CATEGORY = f"UPDATE stage.sales SET category = NULL WHERE {LAST_SALE}"
+ZERO, NEGATIVE = (f"UPDATE stage.sales SET quantity = {quantity} WHERE {LAST_SALE}" for quantity in (0, -2))
 
 # Who inserts first into one of these tables loses the connection; until the next attempt, what the task reads has changed.
 LOST = {
@@ -92,9 +95,16 @@ KEPT = {
     "published.by_store": "*",
 }
 
+# Of the two published tables, the one that is written second takes no rows. A sequence remembers what is rolled back.
 REFUSE = """
-CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
-CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE SEQUENCE category; CREATE SEQUENCE store;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+PERFORM nextval(TG_ARGV[0]);
+IF pg_sequence_last_value(TG_ARGV[1]) IS NOT NULL THEN RAISE EXCEPTION 'the disk is full'; END IF;
+RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON published.by_category FOR EACH ROW EXECUTE FUNCTION refuse('category', 'store');
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON published.by_store FOR EACH ROW EXECUTE FUNCTION refuse('store', 'category');
 """
 
 
@@ -106,3 +116,27 @@ def of(day, statement):
 def truth(table, sales=SALES):
     """What a table should have, made from these sales."""
     return TRUTH[table if table in TRUTH else table.split(".")[1]].format(sales)
+
+
+# Runs that are begun somewhere: at which task, how many tasks' tables are filled before, and what happens then.
+OLD = tuple(f"INSERT INTO {table} (day, currency) VALUES (%(day)s, 'old')" for table in PUBLISHED)
+# Days that must not be published, by what is wrong with them.
+BAD = {
+    "no sale at all": ("extract", 3, (*OLD, NO_ORDERS)),
+    "no sale in stage.sales, though there are some in raw": ("check", 3, (*OLD, NO_SALES)),
+    "a product that is not known": ("check", 3, (*OLD, NO_CATEGORY)),
+    "a quantity below one (0)": ("check", 3, (*OLD, ZERO)),
+    "a quantity below one (-2)": ("transform", 2, (*OLD, NEGATIVE, OTHER_RAW, CANCEL)),
+}
+# A good day, as few and as small as its sales may be.
+SUM_UP = tuple(f"INSERT INTO {table} {truth(table, STAGED)}" for table in SUMMED)
+ONE_SALE = (OTHER_RAW, "INSERT INTO stage.sales SELECT %(day)s, 1, 1, 1, 'Toys', 'EUR', 1, 0", *SUM_UP, CANCEL)
+# Other tasks; bad rows are theirs to hand on.
+ALONE = {
+    "extract": (0, (NO_PRODUCT, NO_PIECES)),
+    "stage": (1, (BAD_RAW, CANCEL)),
+    "publish": (3, (OTHER_RAW, *OTHER_SUMS, CANCEL)),
+}
+PUBLISH = tuple(
+    f"INSERT INTO {table} SELECT * FROM {table.replace('published', 'stage')} WHERE day = %(day)s" for table in PUBLISHED
+)
