@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from delab import files, forks, lab, paths, process
+from delab.errors import LabError
 
 IDLE_SECONDS = 4 * 3600
 LEAST = 2 << 30  # bytes of memory that must be available for one to begin
@@ -24,7 +25,7 @@ def begin(subject: lab.Lab) -> None:
     wanted = subject.judges()
     if not wanted or psutil.virtual_memory().available < LEAST:
         return
-    with suppress(OSError), files.locked(paths.lock("daemons")):
+    with suppress(OSError, LabError), files.locked(paths.lock("daemons")):
         folder = place()
         for other in folder.parent.glob("*"):
             if other != folder:
