@@ -90,7 +90,7 @@ class Audit:
 
     def __init__(self, console: Console, subject: lab.Lab, pool: ThreadPoolExecutor, until: float) -> None:
         self.console, self.subject, self.pool, self.until = console, subject, pool, until
-        self.problems = shape.problems(subject)
+        self.problems, self.cases = shape.problems(subject), [*cases_of(subject)]
         self.waiting = list[Future[Outcome | None]]()
 
     def begin(self, serve: Callable[..., None], until: float) -> None:
@@ -106,7 +106,7 @@ class Audit:
             for service in subject.services():
                 service.archive()  # else the first check that starts a lazy one would have to wait, within its time limit
         serve(*subject.programs())
-        self.waiting = [self.pool.submit(judge_until, subject, next(cases_of(subject)), until)]
+        self.waiting = [self.pool.submit(judge_until, subject, self.cases[0], until)]
 
     def go_on(self) -> bool:
         """Once the first case is judged, let the others wait for theirs; False if it was too late even for the first."""
@@ -114,8 +114,7 @@ class Audit:
             return True
         if not self.waiting or self.waiting[0].result() is None:
             return False
-        _, *others = cases_of(self.subject)
-        self.waiting += [self.pool.submit(judge_until, self.subject, case, self.until) for case in others]
+        self.waiting += [self.pool.submit(judge_until, self.subject, case, self.until) for case in self.cases[1:]]
         return True
 
     def end(self) -> tuple[list[str], list[Outcome]]:
@@ -125,10 +124,10 @@ class Audit:
         outcomes = [outcome for one in self.waiting if (outcome := one.result())]
         if outcomes:
             problems = [f"{item.case.name}: {item.problem}" for item in outcomes if item.problem]
-            if (cases := len([*cases_of(subject)])) == len(outcomes):
+            if (left := len(self.cases) - len(outcomes)) == 0:
                 problems += uncaught(subject, outcomes)
             else:
-                console.print(f" {cases - len(outcomes)} of {cases} cases not judged, since the time is over")
+                console.print(f" {left} of {len(self.cases)} cases not judged, since the time is over")
             console.print(table(subject, outcomes))
         for problem in problems:
             console.print(Text(f" ✘ {problem}", style="red"), soft_wrap=True)
