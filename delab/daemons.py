@@ -27,7 +27,7 @@ def begin(subject: lab.Lab) -> None:
         return
     with suppress(OSError, LabError), files.locked(paths.lock("daemons")):
         folder = place()
-        for other in folder.parent.glob("*"):
+        for other in home().glob("*"):
             if other != folder:
                 process.kill(process.all_inside(other))
                 files.remove_tree(other)
@@ -40,8 +40,7 @@ def begin(subject: lab.Lab) -> None:
 
 def ask(subject: lab.Lab) -> bool:
     """Let this process's programs come from the lab's servers; False if they are not all there."""
-    folder, wanted = place(), subject.judges()
-    if not wanted or not folder.is_dir() or not all(serves(folder, one) for one in wanted):
+    if not (wanted := subject.judges()) or not (folder := place()).is_dir() or not all(serves(folder, one) for one in wanted):
         return False
     os.environ[forks.FOLDER] = str(folder)
     return True
@@ -56,12 +55,17 @@ def serves(folder: Path, wanted: list[str]) -> bool:
 
 def running() -> list[psutil.Process]:
     """The servers and what they have forked."""
-    return process.all_inside(paths.runtime() / "daemons")
+    return process.all_inside(home())
+
+
+def home() -> Path:
+    """Where each version has a folder."""
+    return paths.runtime() / "daemons"
 
 
 def place() -> Path:
-    """The folder of their sockets."""
-    return paths.runtime() / "daemons" / version()
+    """The folder of this version's sockets."""
+    return home() / version()
 
 
 def version() -> str:

@@ -48,7 +48,7 @@ def down(console: Console) -> None:
     templates.collect(everything=True)
     process.kill(process.all_inside(*paths.places()))
     templates.repair()
-    files.remove_tree(paths.runtime() / "daemons")
+    files.remove_tree(daemons.home())
     if place := paths.memory():
         files.remove_empty(place / "scratch")
         files.remove_empty(place)

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from delab import daemons, forks, lab, paths, process, wait
+from delab import daemons, forks, lab, process, wait
 
 MODULE = "delab.checks.warm_worker"
 COMMAND = [sys.executable, "-m", MODULE, "json"]
@@ -32,7 +32,7 @@ def end() -> None:
     process.kill(daemons.running())
     for child in process.DETACHED:
         child.poll()
-    shutil.rmtree(paths.runtime() / "daemons", ignore_errors=True)
+    shutil.rmtree(daemons.home(), ignore_errors=True)
 
 
 def servers() -> set[int]:
