@@ -84,6 +84,7 @@ def preload_shared() -> None:
     latest_only()
     ProvidersManager().initialize_providers_configuration()
     configure_mappers()  # else each process does it at its first query
+    gc.unfreeze = lambda: None  # the executor's, after each fork: the next collection would copy all that is shared
 
 
 def preload_jobs() -> None:

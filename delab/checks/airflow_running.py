@@ -46,7 +46,8 @@ class Run:
         from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
         self.dag.validate()
-        sync_bag_to_db(self.bag, "work", None, session=self.session)
+        if not self.there():
+            sync_bag_to_db(self.bag, "work", None, session=self.session)
         self.session.commit()
         self.stored = as_stored(self.dag)
         self.stored.on_success_callback = self.dag.on_success_callback
@@ -72,6 +73,16 @@ class Run:
             instance.max_tries = 0
         self.session.commit()
         return run
+
+    def there(self) -> bool:
+        """Whether the metadata have the DAGs as they are, from an earlier run: to store them takes as long as half a task."""
+        from airflow.models.serialized_dag import SerializedDagModel
+        from airflow.serialization.serialized_objects import LazyDeserializedDAG
+        from sqlalchemy import select
+
+        now = {name: SerializedDagModel.hash(LazyDeserializedDAG.from_dag(dag).data) for name, dag in self.bag.dags.items()}
+        versions = select(SerializedDagModel.dag_id, SerializedDagModel.dag_hash).order_by(SerializedDagModel.created_at)
+        return dict(self.session.execute(versions.where(SerializedDagModel.dag_id.in_(now))).all()) == now
 
     def forget_earlier(self, date: Any) -> None:
         """Remove the run of the same logical date: there is one for each, and a second one is the first, repeated."""

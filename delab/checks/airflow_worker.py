@@ -87,6 +87,8 @@ def preload() -> None:
     import anyio._backends._asyncio  # noqa: F401
     import jinja2.ext  # noqa: F401
     from airflow.providers_manager import ProvidersManager
+    from airflow.sdk.api.client import TaskInstanceOperations
+    from airflow.sdk.execution_time.comms import OKResponse
     from airflow.sdk.execution_time.supervisor import in_process_api_server
     from airflow.sdk.lineage import get_hook_lineage_collector
     from sqlalchemy.orm import configure_mappers
@@ -99,6 +101,7 @@ def preload() -> None:
     in_process_api_server().app._cadwyn_initialize()
     get_hook_lineage_collector()
     configure_mappers()
+    TaskInstanceOperations.set_rtif = lambda *_: OKResponse(ok=True)  # rendered templates are kept for the UI; there is none
 
 
 def main() -> None:

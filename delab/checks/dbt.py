@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,10 @@ class Project:
     schema: str = SCHEMA
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def database(self) -> Database:
         """The server that it is built on."""
-        return Database(self.node, seconds=SECONDS)
+        return Database(self.node, seconds=SECONDS, kept=True)
 
     @property
     def target(self) -> Path:

@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +19,10 @@ from delab.services.base import Service as Base
 
 SUPERUSER = "postgres"
 REPLICATOR = "replicator"
-INITDB_SETTINGS = 16  # the first version whose initdb takes settings
+SINCE_16 = {
+    "scram_iterations": "1"
+}  # each connection saves 3 ms; more iterations hinder guessing, and nobody guesses our passwords
+SPARSE = {"wal_init_zero": "off"}  # new segments are sparse: quick to copy with a template
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",  # TCP only: a socket's path may be too long, and containers share none
@@ -27,7 +30,7 @@ SETTINGS = {
     "max_connections": "60",
     "max_prepared_transactions": "20",
     "wal_level": "replica",
-    "wal_init_zero": "off",  # new segments are sparse: quick to copy with a template
+    **SPARSE,
     "wal_recycle": "off",
     "wal_retrieve_retry_interval": "200ms",
     "dynamic_shared_memory_type": "mmap",  # in the data folder, so that a kill leaves nothing elsewhere
@@ -56,7 +59,7 @@ class Service(Base, frozen=True, kw_only=True):
 
     def version(self) -> str:
         """The program that made the data, and the settings built in here."""
-        return f"{programs.folder()} {SETTINGS}"
+        return f"{programs.folder()} {built_in()}"
 
     def create(self, place: Place) -> None:
         """Initialise a server, or copy the primary's by a base backup."""
@@ -72,15 +75,15 @@ class Service(Base, frozen=True, kw_only=True):
         secrets.give_to_services(answer)
         try:
             arguments = ["-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={answer}", "--locale=C", "-E", "UTF8", "-N"]
-            sparse = ["-c", "wal_init_zero=off"] if programs.major() >= INITDB_SETTINGS else []
-            programs.run("initdb", "-D", str(place.data), *arguments, *sparse)
+            takes = [f"--set={key}={value}" for key, value in {**SPARSE, **SINCE_16}.items()] if programs.major() >= 16 else []
+            programs.run("initdb", "-D", str(place.data), *arguments, *takes)
         finally:
             answer.unlink()
         self.configure(place)
 
     def configure(self, place: Place) -> None:
         """Append the settings to postgresql.conf."""
-        lines = [f"{key} = '{value}'" for key, value in {**SETTINGS, **self.settings}.items()]
+        lines = [f"{key} = '{value}'" for key, value in {**built_in(), **self.settings}.items()]
         with (place.data / "postgresql.conf").open("a") as file:
             file.write("\n# delab\n" + "\n".join(lines) + "\n")
 
@@ -190,22 +193,30 @@ class Service(Base, frozen=True, kw_only=True):
         return programs.tools()
 
 
+def built_in() -> dict[str, str]:
+    """The settings that this version knows."""
+    return {**SETTINGS, **(SINCE_16 if programs.major() >= 16 else {})}
+
+
 def dsn(at: Endpoint, **more: Any) -> str:
     """A libpq connection string."""
     fields = {"host": at.host, "port": at.port, "user": at.user, "password": at.password, "dbname": at.database, **more}
     return " ".join(f"{key}={value}" for key, value in fields.items())
 
 
-@contextlib.contextmanager
-def connect(at: Endpoint, seconds: int = 10) -> Any:
-    """A session in autocommit mode that is closed at the end; `seconds` bounds connecting and each statement."""
+def connection(at: Endpoint, seconds: int = 10) -> Any:
+    """A psycopg2 connection in autocommit mode; `seconds` bounds connecting and each statement."""
     options = f"-c statement_timeout={seconds * 1000}"
     session = psycopg2.connect(dsn(at), connect_timeout=seconds, options=options, application_name="delab")
     session.autocommit = True
-    try:
+    return session
+
+
+@contextlib.contextmanager
+def connect(at: Endpoint, seconds: int = 10) -> Iterator[Any]:
+    """A `connection` that is closed at the end."""
+    with contextlib.closing(connection(at, seconds)) as session:
         yield session
-    finally:
-        session.close()
 
 
 def prepare_primary(session: Any, role: str, slot: str) -> None:

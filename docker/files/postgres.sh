@@ -18,6 +18,7 @@ wal_level = replica
 hot_standby = on
 max_slot_wal_keep_size = '1GB'
 password_encryption = 'scram-sha-256'
+scram_iterations = 1
 dynamic_shared_memory_type = mmap
 jit = off
 log_line_prefix = '%m [%p] %q%u@%d '
@@ -29,7 +30,7 @@ create() {  # in a draft that is renamed when it is whole: a start that was cut 
   rm -rf "$draft"
   if [ -z "${FOLLOWS:-}" ]; then
     password postgres >/tmp/first
-    initdb -D "$draft" -U postgres --auth=scram-sha-256 --pwfile=/tmp/first --locale=C -E UTF8 >/dev/null
+    initdb -D "$draft" -U postgres --auth=scram-sha-256 --set=scram_iterations=1 --pwfile=/tmp/first --locale=C -E UTF8 >/dev/null
     rm /tmp/first
     echo "host all,replication all samenet scram-sha-256" >>"$draft/pg_hba.conf"
     # The role, before anyone can connect: single-user mode listens nowhere.

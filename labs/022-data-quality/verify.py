@@ -296,7 +296,7 @@ def test_schema_tests(dbt, stack, seed):
     expect(dbt.manifest().tests(), expected="schema tests", seen="there is no data test in the project")
     tables = stored(dbt)
     expect("stg_lines" not in tables, expected="stg_lines is a view, as it was", seen="it is materialized as something else")
-    database, place = Database(stack["warehouse"]), seed % 100
+    database, place = Database(stack["warehouse"], kept=True), seed % 100
     for change in harmless(place):
         spoke = loud_tests(dbt, database, change.sql)
         spoke = spoke and loud_in_dbt(dbt, change.sql)

@@ -36,7 +36,7 @@ def shop(seed):
 @pytest.fixture(scope="module")
 def warehouse(stack):
     """The server that both ways write to."""
-    return Database(stack["warehouse"])
+    return Database(stack["warehouse"], kept=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,34 +1,10 @@
 """What the tables have of a day, and what they should have."""
 
 from collections import Counter
-from contextlib import ExitStack
 
-import psycopg2
 from truth import FILLS, FROM_RAW, PUBLISHED, SALES, STAGED, TASKS, of, truth
 
-from delab.checks import Database, fail
-from delab.checks.database import explain
-
-
-class Shop(Database):
-    """The shop and its warehouse. All questions share a session: to connect would take longer than most of them."""
-
-    def __enter__(self):
-        self.open = ExitStack()
-        self.shared = self.open.enter_context(self.session())
-        return self
-
-    def __exit__(self, *error):
-        self.open.close()
-
-    def rows(self, query, *values, database=""):
-        """As any database does, but in this session."""
-        try:
-            with self.shared.cursor() as cursor:
-                cursor.execute(query, values or None)
-                return cursor.fetchall() if cursor.description else []
-        except psycopg2.Error as error:
-            explain(self.node.name, error)
+from delab.checks import fail
 
 
 def ordered(rows):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from outage import Outage
-from tables import Shop, fill, made_from, same, there, wanted
+from tables import fill, made_from, same, there, wanted
 from truth import (
     ALONE,
     BAD,
@@ -33,7 +33,7 @@ from truth import (
     of,
 )
 
-from delab.checks import CheckFailed, expect, fail, main
+from delab.checks import CheckFailed, Database, expect, fail, main
 from delab.checks.airflow import Airflow, Dag
 
 FILE, DAG = "retail_pipeline.py", "retail_pipeline"
@@ -50,9 +50,8 @@ SPANS = (date(2024, 1, 1), date(2024, 4, 10)), (date(2025, 12, 25), date(2025, 1
 
 @pytest.fixture(scope="module")
 def shop(stack):
-    """The verification's own shop and warehouse, in one session."""
-    with Shop(stack["warehouse"]) as made:
-        yield made
+    """The verification's own shop and warehouse."""
+    return Database(stack["warehouse"], kept=True)
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +236,7 @@ class Beginning:
     """Begins runs of the pipeline, each on a day of its own."""
 
     pipeline: Pipeline
-    shop: Shop
+    shop: Database
     days: Iterator
 
     def at(self, task, filled, happens, real=TASKS, fails=(), **options):

@@ -79,7 +79,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(dbt, stack, seed) -> Shop:
     """The project."""
-    return Shop(dbt, Database(stack["warehouse"]), seed)
+    return Shop(dbt, Database(stack["warehouse"], kept=True), seed)
 
 
 def compare(shop: Shop, mart: Mart) -> None:

@@ -77,7 +77,7 @@ class Rules:
 @pytest.fixture(scope="module")
 def database(stack) -> Database:
     """The warehouse."""
-    return Database(stack["warehouse"])
+    return Database(stack["warehouse"], kept=True)
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ VAULT = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
 @pytest.fixture(scope="module")
 def shop(stack):
     """The verification's own orders."""
-    return Database(stack["warehouse"])
+    return Database(stack["warehouse"], kept=True)
 
 
 @pytest.fixture(scope="module")

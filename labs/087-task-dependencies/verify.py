@@ -58,7 +58,7 @@ class Night(NamedTuple):
 @pytest.fixture(scope="module")
 def shop(stack):
     """The verification's own orders and payments."""
-    made = Database(stack["warehouse"])
+    made = Database(stack["warehouse"], kept=True)
     made.execute(NOTED)
     return made
 

@@ -58,7 +58,7 @@ def seasons_around(changes, seed):
 
 def opened(node, changes=(), seed=0):
     """The tables of a stack, with orders around these changes of the clocks."""
-    shop, chance = Database(node), random.Random(seed)
+    shop, chance = Database(node, kept=True), random.Random(seed)
     days = sorted({change + n * DAY for change in changes for n in range(-AROUND, AROUND + 1)})
     moments, amounts = zip(*(row for day in days for row in of_day(chance, day)), strict=True) if days else ((), ())
     shop.execute(ASKED)

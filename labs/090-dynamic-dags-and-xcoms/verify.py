@@ -26,7 +26,7 @@ ORDER BY octet_length(value::text) DESC NULLS LAST
 @pytest.fixture(scope="module")
 def shop(stack):
     """The verification's own landing zone; a file can come late, right after a listing."""
-    database = Database(stack["warehouse"])
+    database = Database(stack["warehouse"], kept=True)
     database.execute(ZONE)
     return database
 

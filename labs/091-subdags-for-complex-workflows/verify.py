@@ -37,7 +37,7 @@ class Story:
 @pytest.fixture(scope="module")
 def shop(stack):
     """The verification's own warehouse."""
-    made = Database(stack["warehouse"])
+    made = Database(stack["warehouse"], kept=True)
     made.execute(NOTED)
     return made
 
@@ -283,7 +283,7 @@ def story(telling):
 
 def tell(work, stack, days, one, triggers):
     """The later day is published while report is paused, the other one when it goes on; a third day has been there before."""
-    shop, airflow = Database(stack["warehouse"]), stack["airflow"]
+    shop, airflow = Database(stack["warehouse"], kept=True), stack["airflow"]
     shop.execute(NOTED)
     real = work.run_folder / "real"
     day, before, other = sorted(days[2:])
