@@ -30,6 +30,11 @@ SCHEMA = "analytics"
 SAID = 12  # lines of a message that are shown
 LONGEST_LINE = 300  # characters
 UNCHECKED = "SET session_replication_role = replica"  # no foreign keys, no triggers
+# The columns that a table keeps; what it computes is not written back.
+STORED = """
+SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
 # Sessions that a build left when it was killed: they would hold locks.
 LEFT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dbt'"
 
@@ -254,12 +259,14 @@ class Project:
         """Within the block, a source table (`raw.orders`) is as the statements change it; after it, it is as it was."""
         keep, database = f'"delab_kept_{zlib.crc32(table.encode()):08x}"', self.database
         database.execute(f"CREATE TABLE {keep} AS TABLE {table}")
+        columns = database.value(STORED, table)
+        back = f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {keep}"
         try:
             for statement in statements:
                 database.execute(f"{UNCHECKED}; {statement}")
             yield
         finally:
-            database.execute(f"{UNCHECKED}; DELETE FROM {table}; INSERT INTO {table} SELECT * FROM {keep}; DROP TABLE {keep}")
+            database.execute(f"{UNCHECKED}; DELETE FROM {table}; {back}; DROP TABLE {keep}")
 
 
 class RawNode(msgspec.Struct, frozen=True):

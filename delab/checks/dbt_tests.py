@@ -1,21 +1,28 @@
 """What the learner's dbt tests say of rows that a check plants: each test's own SQL, in a transaction that is rolled back.
 
-dbt compiles the tests once; a hundred planted mistakes then cost no run of dbt. The verdict of a test follows dbt's rule: with
-severity `error`, it fails if `error_if` holds for what `fail_calc` counts; else it warns if `warn_if` holds; else it passes. The
-rows must be seen by the tests at once, so the models between them and the source must be views.
+dbt compiles the tests once; a hundred planted mistakes then cost no run of dbt. A test that asks the database in its Jinja is
+compiled for the rows of that moment: where its answer matters, `ask_dbt` plants for real and lets dbt run the tests.
+
+The verdict of a test follows dbt's rule: with severity `error`, it fails if `error_if` holds for what `fail_calc` counts; else it
+warns if `warn_if` holds; else it passes. The rows must be seen by the tests at once, so the models between them and the source must
+be views.
 """
 
+import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import psycopg2
 
 from delab.checks.database import Database
-from delab.checks.dbt import Element, Project
-from delab.checks.failing import fail
+from delab.checks.dbt import UNCHECKED, Element, Project
+from delab.checks.failing import expect, fail
 
 Said = Literal["pass", "warn", "fail"]
+ASKS = re.compile(r"\b(run_query|statement|adapter|load_result)\b")  # how Jinja looks at rows while dbt compiles
+CHANGES = re.compile(r'(?:UPDATE|INSERT INTO|DELETE FROM) ((?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+))')
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,35 @@ def judge(project: Project, database: Database, plant: str = "", tests: Sequence
                 return [ask(cursor, test) for test in tests or project.manifest().tests()]
         finally:
             session.rollback()
+
+
+def asks_early(project: Project) -> bool:
+    """Whether the SQL of a test may depend on the rows that are there when dbt compiles it."""
+    files = [*project.work.folder.rglob("*.sql"), *project.work.folder.rglob("*.yml")]
+    return any(ASKS.search(file.read_text(errors="replace")) for file in files if file.is_file())
+
+
+def ask_dbt(project: Project, plant: str, tests: Sequence[Element] = ()) -> list[Told]:
+    """The same as `judge`, from `dbt test` itself, which compiles the tests on the planted rows and takes a second or two.
+
+    Each table that `plant` changes (`UPDATE schema.table …`) is as before afterwards. What dbt has compiled is not: give `judge`
+    the tests of an earlier manifest then.
+    """
+    names = {test.unique_id for test in tests}
+    with contextlib.ExitStack() as stack:
+        for table in changed(plant):
+            stack.enter_context(project.planted(table))
+        project.database.execute(f"{UNCHECKED}; {plant}")
+        nodes = project.run("test").nodes
+    for node in nodes:
+        expect(node.status in get_args(Said), expected=f"the test {node.name} runs", seen=project.describe(node))
+    asked = [node for node in nodes if not names or node.id in names]
+    return [Told(node.name, cast("Said", node.status), node.failures) for node in asked]
+
+
+def changed(plant: str) -> list[str]:
+    """The tables that statements change, each once."""
+    return list(dict.fromkeys(CHANGES.findall(plant)))
 
 
 def sow(cursor: Any, plant: str) -> None:

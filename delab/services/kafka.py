@@ -261,7 +261,8 @@ def classes(place: Place) -> Path:
 
 def script(place: Path, entry: str) -> str:
     """A shell script that runs one of Kafka's tools."""
-    arguments = " ".join(["-Xmx128m", *java.QUICK, *java.shared(java.archive(jars.folder(JARS))), logging_as(place)])
+    small = ["-Xmx128m", "-XX:CompressedClassSpaceSize=64m"]  # a program of the learner's may have 2 GiB of address space
+    arguments = " ".join([*small, *java.QUICK, *java.shared(java.archive(jars.folder(JARS))), logging_as(place)])
     return f"#!/bin/sh\nexec '{java.program()}' {arguments} -cp '{jars.class_path(JARS)}' {entry} \"$@\"\n"
 
 

@@ -13,7 +13,7 @@ import pytest
 from plants import harmless, mistakes
 
 from delab.checks import Database, expect, fail, main
-from delab.checks.dbt_tests import judge
+from delab.checks.dbt_tests import Told, ask_dbt, judge
 from delab.checks.expectations import Finding, read
 from delab.checks.program import Run
 from delab.checks.warm import Warm
@@ -291,20 +291,20 @@ BROKEN = {
 def test_schema_tests(dbt, stack, seed):
     """In the warehouse dbt's tests say rules 3, 4, 7 and 8: silent on good rows, and failing for each mistake."""
     built = dbt.build(expected="every test passes on good rows")
-    loud = [node.name for node in built.nodes if node.status == "warn"]
-    expect(not loud, expected="no warning on good rows", seen=f"warnings of {', '.join(loud)}")
-    expect(dbt.manifest().tests(), expected="schema tests", seen="there is no data test in the project")
+    warned = [node.name for node in built.nodes if node.status == "warn"]
+    expect(not warned, expected="no warning on good rows", seen=f"warnings of {', '.join(warned)}")
+    tests = dbt.manifest().tests()
+    expect(tests, expected="schema tests", seen="there is no data test in the project")
     tables = stored(dbt)
     expect("stg_lines" not in tables, expected="stg_lines is a view, as it was", seen="it is materialized as something else")
     database, place = Database(stack["warehouse"], kept=True), seed % 100
     for change in harmless(place):
-        spoke = loud_tests(dbt, database, change.sql)
-        spoke = spoke and loud_in_dbt(dbt, change.sql)
+        spoke = loud(judge(dbt, database, change.sql, tests)) and loud(ask_dbt(dbt, change.sql))
         expect(not spoke, expected="no test speaks: this is right", seen=f"planted: {change.what}. {', '.join(spoke)}")
     for change in mistakes(place):
-        spoke = loud_tests(dbt, database, change.sql)
+        spoke = loud(judge(dbt, database, change.sql, tests))
         if not failing(spoke):
-            spoke = loud_in_dbt(dbt, change.sql)
+            spoke = loud(ask_dbt(dbt, change.sql))
         said = f"only {', '.join(spoke)}" if spoke else "All tests pass"
         of_tables = f" (what looks at {', '.join(tables)} does not look at the source or a view of it)" if tables else ""
         expect(failing(spoke), expected="a test that fails", seen=f"planted: {change.what}. {said}{of_tables}")
@@ -321,16 +321,9 @@ def failing(spoke: list[str]) -> bool:
     return any("(fail)" in test for test in spoke)
 
 
-def loud_tests(dbt, database: Database, plant: str) -> list[str]:
-    """The tests that are not silent about something planted."""
-    return [f"{told.name} ({told.said})" for told in judge(dbt, database, plant) if told.said != "pass"]
-
-
-def loud_in_dbt(dbt, plant: str) -> list[str]:
-    """The same from dbt itself, which takes longer: a test may ask the database in its Jinja, before there is any SQL."""
-    with dbt.planted("raw.products"), dbt.planted("raw.lines", plant):
-        ran = dbt.run("test")
-    return [f"{node.name} ({node.status})" for node in ran.nodes if node.status in ("fail", "warn", "error")]
+def loud(told: list[Told]) -> list[str]:
+    """The tests that are not silent."""
+    return [f"{each.name} ({each.said})" for each in told if each.said != "pass"]
 
 
 if __name__ == "__main__":

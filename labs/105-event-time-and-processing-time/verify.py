@@ -1,9 +1,7 @@
 """Checks of lab 105: one topic counted by three clocks, with late clicks, clocks that are wrong, a silent collector and a crash."""
 
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from mistakes import COLUMNS, KEYS, delay_mistake, difference, event_mistake, only_less
@@ -35,12 +33,12 @@ from delab.checks import expect, fail, main
 from delab.checks.event_time import floor, judged
 from delab.checks.kafka import Kafka
 from delab.checks.results import Output, latest
-from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job, batches
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job, uncommit
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that a row may take (half again as long as the task allows), and a start beside that
 STRAGGLERS = 9
-TRIES, STEPPING = 4, 10  # how often, and how many seconds each, we try to kill it between what it has written and its checkpoint
+HALF_DONE = 20  # seconds for a few clicks to be written and committed, before a kill
 
 
 class Clocks:
@@ -83,11 +81,6 @@ class Clocks:
     def written(self):
         """How many messages `delays` holds: each click that the job has had changes a row there."""
         return len(self.outputs[DELAYS].messages())
-
-    def batches(self):
-        """Of each Spark query that keeps a checkpoint, whether it has planned a batch that it has not committed; none for Flink."""
-        folder = Path(self.stack.environment()["CHECKPOINTS"])
-        return [planned > committed for planned, committed in batches(folder).values()]
 
     # Sending
 
@@ -377,35 +370,24 @@ def test_survives_a_kill(clocks, evidence):
 
 
 def kill_half_done(clocks):
-    """Send clicks and kill the job when it has written what is in no checkpoint; those clicks, and whether that was seen."""
-    again, half = [], False
-    for _ in range(TRIES if clocks.batches() else 1):
-        before, some = clocks.written(), clocks.clicks.some(0.1)
-        again += some
-        clocks.send(some)
-        if half := in_between(clocks, before):
-            break
-    clocks.twice = len(again)
-    clocks.kill()
-    return again, half
+    """Send clicks, and kill the job when what it makes of them is written and in no checkpoint; those clicks, and whether it was.
 
-
-def in_between(clocks, before):
-    """Let a Spark job run bit by bit, until one of its batches has written and is not committed; it is left paused then.
-
-    Of a Flink job a checkpoint has just been waited for: what it writes now is in none.
+    Of a Flink job a checkpoint has just been waited for: what it writes now is in none. Each query of a Spark job has committed the
+    clicks; that is taken back, which is how a crash just before it would have left the checkpoint.
     """
-    deadline = time.monotonic() + STEPPING * wait.scale()
-    while time.monotonic() < deadline and clocks.job.running():
-        found = clocks.batches()
-        if not found and clocks.written() > before:
-            return True
-        if any(found):
-            clocks.job.pause()
-            if clocks.written() > before and any(clocks.batches()):
-                return True
-            clocks.job.resume()
-    return False
+    before, again = clocks.written(), clocks.clicks.some(0.1)
+    clocks.send(again)
+
+    def done():
+        return clocks.written() > before and (bool(clocks.job.flink) or clocks.job.has_committed(CLICKS, clocks.feed.ends))
+
+    with suppress(Timeout):
+        wait.until(lambda: done() or not clocks.job.running(), seconds=HALF_DONE, what="the job to write what it has read")
+    clocks.twice, half = len(again), done()
+    clocks.kill()
+    if half and not clocks.job.flink:
+        uncommit(clocks.job.folder)
+    return again, half
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 from delab import lab, templates, warehouse
 from delab.checks import Work
 from delab.checks.dbt import Element, Project
+from delab.checks.dbt_tests import ask_dbt, asks_early, judge
 from delab.checks.failing import CheckFailed
 from delab.checks.handed_in import check_folder
 from delab.checks.work import untouched
@@ -139,6 +140,38 @@ def test_planted_rows_fire_tests_and_are_taken_back(lay: Lay) -> None:
     assert [(test.test_metadata and test.test_metadata.name, test.column_name) for test in fired] == [("not_null", "customer_id")]
     assert dbt.fired(dbt.run("test")) == []
     assert dbt.database.value("SELECT count(customer_id) FROM raw.orders") == 3
+
+
+def test_what_a_table_computes_and_numbers_is_taken_back_too(lay: Lay) -> None:
+    dbt = lay({})
+    dbt.database.execute(
+        "CREATE TABLE raw.lines (n int GENERATED ALWAYS AS IDENTITY, twice int GENERATED ALWAYS AS (2 * pieces) STORED, pieces int);"
+        "INSERT INTO raw.lines (pieces) VALUES (3), (4)"
+    )
+    before = dbt.database.rows("SELECT * FROM raw.lines ORDER BY n")
+    with dbt.planted("raw.lines", "DELETE FROM raw.lines WHERE n = 1"):
+        assert dbt.database.rows("SELECT * FROM raw.lines") == before[1:]
+    assert dbt.database.rows("SELECT * FROM raw.lines ORDER BY n") == before
+
+
+def test_a_test_that_counts_while_dbt_compiles_is_asked_by_dbt(lay: Lay) -> None:
+    counts = """
+    {% set found = run_query("select 1 from " ~ source('shop', 'orders') ~ " where amount < 0") %}
+    select 1 where {{ found | length if execute else 0 }} > 0
+    """
+    plant = "UPDATE raw.orders SET amount = -1 WHERE order_id = 3; DELETE FROM raw.orders WHERE order_id = 1"
+    plain = lay({"models/totals.sql": f"{{{{ config(materialized='view') }}}}\n{TOTALS}"})
+    assert not asks_early(plain)
+    (plain.work.folder / "tests").mkdir()
+    (plain.work.folder / "tests" / "no_debts.sql").write_text(counts)
+    assert asks_early(plain)
+    plain.build(expected="all tests pass")
+    tests = plain.manifest().tests()
+    before = plain.database.rows("SELECT * FROM raw.orders ORDER BY 1")
+    assert {told.said for told in judge(plain, plain.database, plant, tests)} == {"pass"}  # it was compiled on the good rows
+    assert [told.name for told in ask_dbt(plain, plant) if told.said == "fail"] == ["no_debts"]
+    assert len(ask_dbt(plain, plant, [test for test in tests if test.name != "no_debts"])) == len(tests) - 1
+    assert plain.database.rows("SELECT * FROM raw.orders ORDER BY 1") == before
 
 
 def test_an_error_of_sql_names_model_and_line(lay: Lay) -> None:
