@@ -145,8 +145,8 @@ def test_planted_rows_fire_tests_and_are_taken_back(lay: Lay) -> None:
 def test_what_a_table_computes_and_numbers_is_taken_back_too(lay: Lay) -> None:
     dbt = lay({})
     dbt.database.execute(
-        "CREATE TABLE raw.lines (n int GENERATED ALWAYS AS IDENTITY, twice int GENERATED ALWAYS AS (2 * pieces) STORED, pieces int);"
-        "INSERT INTO raw.lines (pieces) VALUES (3), (4)"
+        "CREATE TABLE raw.lines (n int GENERATED ALWAYS AS IDENTITY, twice int GENERATED ALWAYS AS (2 * one) STORED, one int);"
+        "INSERT INTO raw.lines (one) VALUES (3), (4)"
     )
     before = dbt.database.rows("SELECT * FROM raw.lines ORDER BY n")
     with dbt.planted("raw.lines", "DELETE FROM raw.lines WHERE n = 1"):
