@@ -75,6 +75,11 @@ def ask_dbt(project: Project, plant: str, tests: Sequence[Element] = ()) -> list
     return [Told(node.name, cast("Said", node.status), node.failures) for node in asked]
 
 
+def spoken(told: Sequence[Told]) -> list[str]:
+    """The tests that are not silent, for a message: `unique_orders (fail)`."""
+    return [f"{each.name} ({each.said})" for each in told if each.said != "pass"]
+
+
 def changed(plant: str) -> list[str]:
     """The tables that statements change, each once."""
     return list(dict.fromkeys(CHANGES.findall(plant)))

@@ -13,7 +13,7 @@ import pytest
 from plants import harmless, mistakes
 
 from delab.checks import Database, expect, fail, main
-from delab.checks.dbt_tests import Told, ask_dbt, judge
+from delab.checks.dbt_tests import ask_dbt, judge, spoken
 from delab.checks.expectations import Finding, read
 from delab.checks.program import Run
 from delab.checks.warm import Warm
@@ -299,12 +299,12 @@ def test_schema_tests(dbt, stack, seed):
     expect("stg_lines" not in tables, expected="stg_lines is a view, as it was", seen="it is materialized as something else")
     database, place = Database(stack["warehouse"], kept=True), seed % 100
     for change in harmless(place):
-        spoke = loud(judge(dbt, database, change.sql, tests)) and loud(ask_dbt(dbt, change.sql))
+        spoke = spoken(judge(dbt, database, change.sql, tests)) and spoken(ask_dbt(dbt, change.sql))
         expect(not spoke, expected="no test speaks: this is right", seen=f"planted: {change.what}. {', '.join(spoke)}")
     for change in mistakes(place):
-        spoke = loud(judge(dbt, database, change.sql, tests))
+        spoke = spoken(judge(dbt, database, change.sql, tests))
         if not failing(spoke):
-            spoke = loud(ask_dbt(dbt, change.sql))
+            spoke = spoken(ask_dbt(dbt, change.sql))
         said = f"only {', '.join(spoke)}" if spoke else "All tests pass"
         of_tables = f" (what looks at {', '.join(tables)} does not look at the source or a view of it)" if tables else ""
         expect(failing(spoke), expected="a test that fails", seen=f"planted: {change.what}. {said}{of_tables}")
@@ -319,11 +319,6 @@ def stored(dbt) -> list[str]:
 def failing(spoke: list[str]) -> bool:
     """Whether one of the tests fails."""
     return any("(fail)" in test for test in spoke)
-
-
-def loud(told: list[Told]) -> list[str]:
-    """The tests that are not silent."""
-    return [f"{each.name} ({each.said})" for each in told if each.said != "pass"]
 
 
 if __name__ == "__main__":

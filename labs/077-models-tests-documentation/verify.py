@@ -12,7 +12,7 @@ from prepare import TABLES, fill
 
 from delab.checks import Database, expect, fail, main
 from delab.checks.dbt import Element, Manifest, Project
-from delab.checks.dbt_tests import ask_dbt, asks_early, judge
+from delab.checks.dbt_tests import ask_dbt, asks_early, judge, spoken
 
 
 def words(text: str) -> set[str]:
@@ -76,7 +76,7 @@ class Shop:
         right = any(each.said == "fail" for each in told) if fails else all(each.said == "pass" for each in told)
         if not right and asks_early(self.dbt):
             told = ask_dbt(self.dbt, planted.sql, tests)
-        return [f"{each.name} ({each.said})" for each in told if each.said != "pass"]
+        return spoken(told)
 
 
 @pytest.fixture(scope="module")

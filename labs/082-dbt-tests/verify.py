@@ -12,7 +12,7 @@ from plants import CANCELLED, LINES, ORDERS, UNKNOWN, Planted, Plants, copy
 
 from delab.checks import Database, expect, fail, main
 from delab.checks.dbt import Element, Project
-from delab.checks.dbt_tests import Told, ask_dbt, asks_early, changed, judge, sow
+from delab.checks.dbt_tests import Told, ask_dbt, asks_early, changed, judge, sow, spoken
 
 # The staging models, with the columns that they take from the source.
 MODELS = {
@@ -47,7 +47,7 @@ class Rules:
             if loudest(told) != mistake.want and asks_early(self.dbt):
                 told = ask_dbt(self.dbt, mistake.sql)
             said = loudest(told)
-            names = ", ".join(f"{each.name} ({each.said})" for each in told if each.said != "pass")
+            names = ", ".join(spoken(told))
             spoke = f"only {names}" if said == "warn" else names
             seen = f"planted: {mistake.what}. {spoke or 'All tests pass'}"
             expected = {"fail": "a test that fails", "warn": "a warning, and no failure", "pass": "no test speaks: this is right"}

@@ -11,7 +11,7 @@ from delab.services import make
 
 
 @pytest.fixture(scope="module")
-def node(request: pytest.FixtureRequest) -> Iterator[object]:
+def node() -> Iterator[object]:
     stack = templates.Scratch(templates.Plan("kept", (make("primary", {"kind": "postgres"}),)))
     stack.start()
     yield stack["primary"]
