@@ -43,12 +43,15 @@ def audit_all(
 
     `cut` leaves out the last lab's cases that time has not reached, too.
     """
-    began, problems, cases, left = time.monotonic(), 0, 0, [*chosen] * repeat
+    began, problems, cases, left = time.monotonic(), list[str](), 0, [*chosen] * repeat
     audited, until = 0, began + minutes * 60
     for found, outcomes in audits(console, left, jobs, labs_until=until, until=until if cut else inf):
-        audited, problems, cases = audited + 1, problems + len(found), cases + len(outcomes)
+        problems += [f"lab {left[audited].number}, {problem}" for problem in found]
+        audited, cases = audited + 1, cases + len(outcomes)
     took, left = time.monotonic() - began, left[audited:]
-    console.print(f"audit: {audited} labs, {cases} verifications in {took:.0f} s, {problems} problems", style="bold")
+    console.print(f"audit: {audited} labs, {cases} verifications in {took:.0f} s, {len(problems)} problems", style="bold")
+    for problem in problems if audited > 1 else ():  # again: who reads a long log reads its end
+        console.print(Text(f" ✘ {problem}", style="red"), soft_wrap=True)
     if left:
         numbers = " ".join(str(subject.number) for subject in left)
         console.print(f"not audited, since {minutes:.0f} minutes are over: lab audit {numbers}")

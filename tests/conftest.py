@@ -27,6 +27,8 @@ def pytest_unconfigure() -> None:
 
     templates.collect(everything=True)
     process.kill(process.all_inside(*paths.places()))
+    for child in process.DETACHED:  # else Python says of each at its end that it still runs
+        child.poll()
     if memory := paths.memory():
         shutil.rmtree(memory, ignore_errors=True)
     shutil.rmtree(os.environ["LAB_TEST_PLACE"], ignore_errors=True)

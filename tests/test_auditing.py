@@ -10,7 +10,7 @@ from rich.console import Console
 from delab import auditing, lab, new_lab, shape
 from delab.errors import LabError
 
-QUIET = Console(file=open("/dev/null", "w"), width=80)  # noqa: SIM115, PTH123 - for the whole run
+QUIET = Console(quiet=True)
 
 
 def audit(folder: Path) -> list[str]:
@@ -167,3 +167,13 @@ def test_labs_are_told_of_in_their_order_though_they_overlap(course: Path) -> No
     labs = [lab.read(course / "labs" / name) for name in ("902-fill-table", "901-count-rows")]
     told = [(outcomes[0].result.lab, problems) for problems, outcomes in auditing.audits(QUIET, labs)]
     assert told == [(902, []), (901, [])]
+
+
+def test_after_several_labs_their_problems_are_told_again(course: Path) -> None:
+    copy("start/count.py", "alternatives/another-way/count.py")(course / "labs" / "901-count-rows")
+    console = Console(record=True, width=200)
+    labs = [lab.read(course / "labs" / name) for name in ("901-count-rows", "902-fill-table")]
+    assert auditing.audit_all(console, labs, jobs=1, repeat=1) == 1
+    said = console.export_text()
+    assert said.count("alternatives/another-way: was rejected") == 2
+    assert "✘ lab 901, alternatives/another-way: was rejected" in said.partition("audit: 2 labs")[2]
