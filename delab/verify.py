@@ -63,7 +63,7 @@ def arguments(work: Path | None, seed: int | None, judge_starter: bool, junit: P
 
 def run_pytest(subject: lab.Lab, options: list[str], target: Path, heard: Heard, meanwhile: Callable[[], object]) -> str:
     """Run the verifier, passing on its events; what it printed, for the case that it breaks."""
-    command = ["-q", "-p", "delab.checks.plugin", "--tb=short", "--assert=plain", *UNUSED]
+    command = ["-q", "-p", "delab.checks.plugin", "--tb=native", "--assert=plain", *UNUSED]
     command += ["-c", str(CONFIGURATION), f"--rootdir={subject.folder}", f"--confcutdir={subject.folder}"]
     command += ["--lab-result", str(target), *options, str(subject.folder / "verify.py")]
     verifier = take()
