@@ -78,7 +78,10 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One attempt at one task. `waiting` are the tasks for which nothing was decided yet when it began."""
+    """One attempt at one task. `waiting` are the tasks for which nothing was decided yet when it began.
+
+    `wrote` and `read` are files that its Python opened and that are neither Python's nor Airflow's own.
+    """
 
     task: str
     map_index: int
@@ -88,9 +91,16 @@ class Event(msgspec.Struct, frozen=True):
     waiting: tuple[str, ...]
     error: str = ""
     log: str = ""
+    wrote: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
     died: int | None = None
     endless: float | None = None
     raised: str = ""
+
+    @property
+    def name(self) -> str:
+        """Whose attempt it was, as Airflow names the instance."""
+        return self.task if self.map_index < 0 else f"{self.task}[{self.map_index}]"
 
     @property
     def why(self) -> str:
@@ -125,6 +135,14 @@ class DagRun(msgspec.Struct, frozen=True):
         """Whether the last attempt at `one` was before the first at `other`; both must have been started."""
         order = self.order
         return len(order) - 1 - order[::-1].index(one) < order.index(other)
+
+    def handed_on(self) -> list[tuple[str, str, str]]:
+        """Local files that one task instance left and a later one read: (file, who wrote it, who read it)."""
+        wrote, found = dict[str, str](), list[tuple[str, str, str]]()
+        for event in self.events:
+            found += [(file, wrote[file], event.name) for file in event.read if wrote.get(file, event.name) != event.name]
+            wrote |= dict.fromkeys(event.wrote, event.name)
+        return found
 
     def event(self, task: str) -> Event:
         """The last attempt at a task. Raises KeyError if there was none."""

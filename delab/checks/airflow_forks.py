@@ -1,4 +1,4 @@
-"""Work in a process of its own, and what it told: part of delab.checks.airflow_worker."""
+"""Work in a process of its own, what it told, and which files it opened: part of delab.checks.airflow_worker."""
 
 import contextlib
 import json
@@ -8,7 +8,9 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 LONGEST = 4000  # characters of a log, an error or a value that are told
@@ -58,6 +60,36 @@ def collected(reading: int, seconds: float) -> tuple[bytes, bool]:
             return said, True
         said += part
     return said, False
+
+
+class Opened:
+    """Which files this process opens from now on: those that it `wrote`, and those that it `read` as others had left them."""
+
+    def __init__(self, without: Sequence[str]) -> None:
+        self.without = ("/dev/", "/proc/", sys.prefix, sys.base_prefix, *without)
+        self.wrote, self.read = set[str](), set[str]()
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, given: tuple[Any, ...]) -> None:
+        """An audit event."""
+        if event == "open" and isinstance(given[0], str | bytes):
+            self.note(os.fsdecode(given[0]), given[2])
+        elif event == "sqlite3.connect":
+            self.note(str(given[0]), os.O_RDWR)
+
+    def note(self, name: str, flags: int) -> None:
+        """A file is opened."""
+        path = str(Path(name).absolute())
+        if path.startswith(self.without):
+            return
+        if not flags & (os.O_WRONLY | os.O_TRUNC | os.O_EXCL) and path not in self.wrote:
+            self.read.add(path)
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            self.wrote.add(path)
+
+    def told(self) -> dict[str, list[str]]:
+        """Both, for JSON."""
+        return {"wrote": sorted(self.wrote), "read": sorted(self.read)}
 
 
 def plain(value: Any) -> Any:

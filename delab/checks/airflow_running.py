@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from delab.checks.airflow_forks import LONGEST, in_a_fork, plain, trace
+from delab.checks.airflow_forks import LONGEST, Opened, in_a_fork, plain, trace
 from delab.checks.airflow_parsing import as_stored, moment
 
 MOST_STEPS = 300  # of one run
@@ -181,10 +181,11 @@ class Run:
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for target in (1, 2):
             os.dup2(file, target)
+        opened = Opened([os.environ["AIRFLOW_HOME"]])
         error = self.perform(who)
         sys.stdout.flush()
         sys.stderr.flush()
-        return {"error": error, "log": log.read_text(errors="replace")[-LONGEST:]}
+        return {"error": error, **opened.told(), "log": log.read_text(errors="replace")[-LONGEST:]}
 
     def perform(self, who: dict[str, Any]) -> str:
         """Run the task in this process; its error."""

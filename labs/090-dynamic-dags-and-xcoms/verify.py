@@ -258,8 +258,10 @@ def test_carries_references(first, many, shop):
             name = f"{task}[{index}]" if index >= 0 else task
             told = f"XComs of at most {MOST_BYTES:,} bytes, also for {len(carried.files)} files: names and numbers, not the data"
             expect((size or 0) <= MOST_BYTES, expected=told, seen=f"{name} has stored {size:,} bytes under {key}")
-    left = ", ".join(first.left[:3])
-    expect(not left, expected="no task leaves a local file for another, which may run elsewhere", seen=f"beside the DAG: {left}")
+    left, told = ", ".join(first.left[:3]), "no task leaves a local file for another, which may run elsewhere"
+    for file, one, other in first.run.handed_on():
+        fail(expected=told, seen=f"{other} reads {file}, which {one} has written")
+    expect(not left, expected=told, seen=f"beside the DAG: {left}")
     xcoms, left = first.run.xcoms, {file.name: file for file in first.files}
     for name in first.instances:
         value = xcoms.get(name)

@@ -111,6 +111,29 @@ def test_nothing_gets_from_task_to_task_through_memory(written: Callable[[str], 
     assert written(body).run("shop.py", "shop", "2025-03-04T00:00:00Z").xcoms == {"b": 0}
 
 
+FILES = """
+@task
+def a(name):
+    scratch = open(name, "w+")
+    open("note", "a").write("seen\\n")
+    if name != "kept":
+        open(name).read()
+        os.remove(name)
+
+@task
+def b():
+    return open("kept").read()
+
+a.override(task_id="c")("of its own") >> a.override(task_id="d")("of its own") >> a("kept") >> b()
+"""
+
+
+def test_a_file_that_goes_from_task_to_task_is_known(written: Callable[[str], Airflow]) -> None:
+    judge = written(FILES)
+    run = judge.run("shop.py", "shop", "2025-03-05T00:00:00Z").succeeded()
+    assert run.handed_on() == [(str(judge.work.folder / "kept"), "a", "b")]
+
+
 def test_no_fork_misses_a_thread_of_what_was_rehearsed(written: Callable[[str], Airflow]) -> None:
     judge = written(CHAIN)
     judge.parse("shop.py")
