@@ -17,6 +17,7 @@ from delab.checks.dbt import Project
 MODELS = ("dim_date", "dim_customer", "dim_product", "dim_store", "fct_order_lines", "fct_returns")
 CENT = Decimal("0.005")
 CALENDAR = [date(2024, 1, 1) + timedelta(days=n) for n in range((date(2027, 1, 1) - date(2024, 1, 1)).days)]
+MANY = 3  # keys: more are not computed from the source's number by chance, once members have come between
 LONG = 8  # digits: no hash holds such a number by chance
 
 
@@ -146,6 +147,20 @@ def judge_surrogate_keys(dbt: Project, _: Truth) -> None:
             else ""
         )
         expect(len(held) < 2, expected=f"{model}: {thing}_key is a surrogate key, without the number of the source", seen=seen)
+
+
+def judge_arithmetic(dbt: Project, _: Truth) -> None:
+    """No key is the source's number plus something, or times something: of that all lie on a line."""
+    for model, (thing, _, _) in DIMENSIONS.items():
+        lines: dict[Key, list[tuple[int, int]]] = defaultdict(list)
+        for key, natural, _ in rows_of(dbt, model):
+            if natural is not None and isinstance(whole(key), int):
+                lines[natural[:-1]].append((natural[-1], whole(key)))
+        for natural, points in lines.items():
+            (number, key), (other, far) = points[0], points[-1]
+            straight = all((k - key) * (other - number) == (n - number) * (far - key) for n, k in points) and len(points) > MANY
+            seen = f"each is computed from it: {key} is that of {named(model, (*natural, number))}, {far} of {other}"
+            expect(not straight, expected=f"{model}: {thing}_key is a surrogate key, without the number of the source", seen=seen)
 
 
 def test_surrogate_keys(dbt, truth):
@@ -349,8 +364,8 @@ def test_again(dbt, delivered, seed):
         first = f"{named(model, moved[0])} first ({now[model][moved[0]]}, it was {keys[moved[0]]})" if moved else ""
         seen = f"{len(moved)} of {len(keys)} have another one, {first}: what was kept elsewhere leads to others"
         expect(not moved, expected=f"{model}: after the second build each member has the key that it had", seen=seen)
-    judges = judge_members, judge_unknown, judge_surrogate_keys, judge_calendar, judge_lines, judge_line_keys, judge_returns
-    for look in judges:
+    dimensions = judge_members, judge_unknown, judge_surrogate_keys, judge_arithmetic, judge_calendar
+    for look in (*dimensions, judge_lines, judge_line_keys, judge_returns):
         try:
             look(dbt, Truth(grown))
         except CheckFailed as error:
