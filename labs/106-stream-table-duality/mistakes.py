@@ -76,7 +76,8 @@ def counted_wrong(seen, truth, written):
         )
     over = [key for key in seen if seen[key][0] > truth.get(key, (0,))[0]]
     if over and all(seen.get(key, (0,))[0] >= row[0] for key, row in truth.items()):
-        return f"{words(seen)}: too many in {over[0][0]}; who moves leaves the old segment (a retraction) and enters the new one"
+        moves = "who moves leaves the old segment (a retraction) and enters the new one, and who is gone (a tombstone) only leaves"
+        return f"{words(seen)}: too many in {over[0][0]}; {moves}"
     if under := [key for key in sorted(truth) if written and seen.get(key, (0,))[0] < truth[key][0]]:
         return f"{words(seen)}: too few in {under[0][0]}; does it know, after the kill, the rows that it had read before?"
     return words(seen)

@@ -18,7 +18,12 @@ EACH = 5  # segments of a shop
 NAMES = ("Ada", "Boris", "Chloé", "Dmitri", "Elif", "Femi", "Grace", "Hana", "Iker", "Jun", "Lars", "Mira")
 FIELDS = ("customer_id", "version", "name", "segment", "changed_at")  # of a row of `customers`
 TABLE = """
-DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+    EXECUTE format('DROP SCHEMA %I CASCADE', name);
+  END LOOP;
+END $$;
+CREATE SCHEMA public;
 CREATE TABLE customers (
   customer_id bigint PRIMARY KEY, version integer NOT NULL, name text NOT NULL, segment text NOT NULL,
   changed_at timestamptz NOT NULL
@@ -120,7 +125,7 @@ def change_records(events, at=0):
 
 
 def make_table(session):
-    """The empty table, and nothing else, in PostgreSQL."""
+    """The empty table, and nothing else in any schema, in PostgreSQL."""
     with session.cursor() as cursor:
         cursor.execute(TABLE)
 

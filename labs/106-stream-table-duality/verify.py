@@ -1,7 +1,7 @@
 """Checks of lab 106: a compacted log and its table, rebuilt from the log alone, and made into a change log again."""
 
 import json
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,15 +31,16 @@ ARRIVED, REPEATED = 30, 120  # customers, and changes of them, before the first 
 FURTHER = 7  # customers that change twice before the second: together a third of the log, more than a fifth and less than a half
 CLEAN = 30  # seconds that compaction may take: the cleaner of this stack looks twice a second
 SHOWS, START = 45, 45  # seconds that the derived table may take (half again as long as the task allows), and a start beside that
+OVER = 1.1  # hours: a little more than what may stay as it is
 RUN = {"seconds": 60, "memory": 4096}  # topics.sh may run Java: address space, mostly never touched
 HOUR_MS = 3_600_000
-STAMP = "message.timestamp.type"
+STAMP, KEEP = "message.timestamp.type", "delete.retention.ms"
 CLEANING = (
     "segment.ms",
     "max.compaction.lag.ms",
     "min.cleanable.dirty.ratio",
     "min.compaction.lag.ms",
-    "delete.retention.ms",
+    KEEP,
     STAMP,
 )
 AT_ONCE = {"segment.ms": "1", "max.compaction.lag.ms": "1", "min.compaction.lag.ms": "0", "min.cleanable.dirty.ratio": "0"}
@@ -151,6 +152,25 @@ class Duality:
         self.log([self.shop.change(segment=self.shop.names[0])])
         wait.until(lambda: self.compacted(end), seconds=CLEAN, what="compaction")
 
+    @contextmanager
+    def forgetting(self):
+        """Meanwhile `customers` is compacted at once, and keeps no tombstone that is written: what time would do."""
+        told = self.settings(CUSTOMERS)
+        self.kafka.configure([CUSTOMERS], {**AT_ONCE, KEEP: "0"})
+        yield
+        self.kafka.configure([CUSTOMERS], {name: told[name] for name in (*AT_ONCE, KEEP)})
+
+    def forget_tombstones(self, begin):
+        """Wait until none is left from an offset on; the changes that it takes, since without news the cleaner does not come."""
+        before = len(self.events)
+
+        def forgotten():
+            self.log([self.shop.change(self.shop.living()[0])])
+            return all(one.value is not None for one in self.kafka.read(CUSTOMERS) if one.offset >= begin)
+
+        wait.until(forgotten, seconds=CLEAN, what="the tombstones to go")
+        return self.events[before:]
+
     # The derived table
 
     def counted(self):
@@ -196,17 +216,17 @@ def test_log_is_compacted(duality, evidence):
     duality.log([*shop.arrive(ARRIVED), *shop.changes(REPEATED), *shop.end(4)], hours=8)
     gone = [key for key, one in shop.newest.items() if one["deleted"]]
     first = len(duality.events)
-    duality.log([shop.change(shop.living()[0])], hours=6)
+    duality.log([shop.change(shop.living()[0])], hours=8 - OVER)
     left = duality.wait_compacted(first, "for the first time")
     evidence.note(f"{first} messages were sent to customers; {left} are left of them after the first compaction")
     some = shop.living()[-FURTHER:]
-    duality.log([shop.change(key) for key in some * 2], hours=4)
+    duality.log([shop.change(key) for key in some * 2], hours=OVER)
     second = len(duality.events)
-    duality.log([shop.change(shop.living()[1])], hours=2)
+    duality.log([shop.change(shop.living()[1])])
     duality.wait_compacted(second, "again, when a fifth of it is dirty")
     there = {one.key for one in duality.kafka.read(CUSTOMERS) if one.value is None}
     lost = [key for key in gone if str(key).encode() not in there]
-    keep = int(duality.settings(CUSTOMERS)["delete.retention.ms"])
+    keep = int(duality.settings(CUSTOMERS)[KEEP])
     expect(
         not lost and keep >= HOUR_MS,
         expected="a tombstone can still be read an hour after the compaction that met it",
@@ -226,28 +246,35 @@ def test_versions_out_of_order(duality, evidence):
     """`changelog.py` writes to `customers` what customer_versions says: the highest version, however late an older one comes."""
     shop = duality.shop
     events = [*duality.events, *shop.arrive(5), *shop.changes(60), *shop.end(4), *shop.slow_clock(5)]
-    late = withheld(events, shop)
+    late = withheld(events, shop, {one["customer_id"] for one in duality.events if one["deleted"]})
     held = {(one["customer_id"], one["version"]) for one in late}
     rest = [one for one in events if (one["customer_id"], one["version"]) not in held]
     shop.chance.shuffle(rest)
     duality.send(rest)
-    duality.events = rest
-    duality.run("changelog.py")
-    duality.judge("the log customers", duality.folded(), "when versions have come in any order")
+    duality.events = [*rest]
     assert newest(rest) == newest(events), "a late version is the newest: it proves nothing"
-    news = [*late, *shop.chance.sample(rest, 10), *shop.changes(5)]
+    begin = duality.kafka.ends(CUSTOMERS)[0]
+    with duality.forgetting():
+        duality.run("changelog.py")
+        duality.judge("the log customers", duality.folded(), "when versions have come in any order")
+        forgotten = duality.forget_tombstones(begin)
+    news = [*forgotten, *late, *shop.chance.sample(rest, 10), *shop.changes(5)]
     duality.send(news)
     duality.events = [*rest, *news]
     duality.run("changelog.py")
-    duality.judge("the log customers", duality.folded(), "with older versions that came after newer ones, and a second run")
+    duality.judge(
+        "the log customers",
+        duality.folded(),
+        "with older versions, also of customers who are gone with their tombstones, and a second run",
+    )
     evidence.note(f"{len(late)} versions came a run later than newer ones, some of customers who were gone by then")
 
 
-def withheld(events, shop):
-    """Versions that are not the newest of their customers: of some that are gone, and of some that are not."""
+def withheld(events, shop, before):
+    """Versions that are not the newest of their customers: of some that are gone (but not of those `before`), and of some not."""
     last = newest(events)
     older = [one for one in events if one["version"] < last[one["customer_id"]]["version"]]
-    gone = [one for one in older if last[one["customer_id"]]["deleted"]]
+    gone = [one for one in older if last[one["customer_id"]]["deleted"] and one["customer_id"] not in before]
     living = [one for one in older if not last[one["customer_id"]]["deleted"]]
     return [*shop.chance.sample(gone, min(4, len(gone))), *shop.chance.sample(living, 6)]
 

@@ -17,8 +17,8 @@ ON CONFLICT (customer_id) DO UPDATE SET version = excluded.version, name = exclu
 def main():
     """Rows and offset in one transaction: if the database is lost, both are, and all is replayed."""
     with psycopg2.connect(os.environ["WAREHOUSE_DSN"]) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS replayed (until bigint NOT NULL)")
-        cursor.execute("SELECT coalesce(max(until), 0) FROM replayed")
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS replay; CREATE TABLE IF NOT EXISTS replay.done (until bigint NOT NULL)")
+        cursor.execute("SELECT coalesce(max(until), 0) FROM replay.done")
         (begin,) = until = cursor.fetchone()
         for message in read("customers"):
             until = (message.offset + 1,)
@@ -28,7 +28,7 @@ def main():
                 cursor.execute("DELETE FROM customers WHERE customer_id = %s", [int(message.key)])
             else:
                 cursor.execute(UPSERT, json.loads(message.value))
-        cursor.execute("DELETE FROM replayed; INSERT INTO replayed VALUES (%s)", until)
+        cursor.execute("DELETE FROM replay.done; INSERT INTO replay.done VALUES (%s)", until)
 
 
 if __name__ == "__main__":
