@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from prepare import ACTIVITY, MINUTE, MS, SIZE, STEP, VIEWS, activity, views
 
-from delab.checks.event_time import shifts, windowed
+from delab.checks.event_time import floor, shifts, windowed
 from delab.checks.results import instant, money, whole
 
 COLUMNS = {
@@ -56,6 +56,14 @@ def alike(seen, wrong):
     return bool(seen) and set(seen) == set(wrong) and all(seen[key] == wrong[key] for key in seen)
 
 
+def twice(topic, seen, truth, again):
+    """In words: nothing is wrong but that clicks of the last batch before a kill, which are among these, have counted again."""
+    more = [row[1] - truth[key][1] for key, row in seen.items() if key in truth]
+    if topic != VIEWS or seen.keys() != truth.keys() or min(more) < 0 or not 0 < sum(more) <= len(again):
+        return ""
+    return "clicks of the batch that a kill has interrupted are counted twice: the counts are newer than the offsets"
+
+
 def displaced(topic, table, truth):
     """Whether all windows are moved by the same time: by a zone, by their length, or into the present."""
     oldest, newest = min(key[0] for key in table), max(key[0] for key in table)
@@ -84,6 +92,10 @@ def mistakes(topic, sent):
             "a click on the boundary is in the window that ends there; it belongs to the one that begins",
             views(windowed(earlier, MINUTE)),
         )
+        each = {
+            (floor(one["event_time"], MINUTE), one["page_id"], one["visitor_id"]): one for one in sent if one["action"] == "view"
+        }
+        yield "view_count holds a page's visitors, each of them once; it counts views", views(windowed(each.values(), MINUTE))
         return
     sliding = windowed(sent, SIZE, STEP)
     tumbling = activity(windowed(sent, SIZE))

@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from delab.checks.event_time import floor
 from delab.checks.kafka import Kafka
 from delab.checks.streaming import Feed
 from delab.course import LIVE_SEED
@@ -52,10 +53,18 @@ class Clicks:
                 at = begin + (at - begin) // MINUTE * MINUTE
             late = self.chance.choice((0, 0, 5, 20, 40)) * SECOND * self.chance.random()
             arrival = min(at + late, begin + minutes * MINUTE)
+            if number % 6 == 5 and found[-1]["action"] == "view":  # somebody looks at the page again: a view, and no new visitor
+                self.number += 1
+                found.append({**found[-1], "event_id": self.number})
+                continue
             actions = ACTIONS if at >= self.first + MINUTE else ACTIONS[:-1]  # there are windows in which nothing is bought
             found.append(self.click(at, places[number % len(places)], arrival, self.chance.choice(actions)))
         self.now = begin + minutes * MINUTE
         return sorted(found, key=lambda click: click["arrival_time"])
+
+    def go_on(self, behind):
+        """Let the time go on to so much behind a full minute."""
+        self.now = floor(self.now, MINUTE) + MINUTE + behind
 
     def close(self, partitions=range(PARTITIONS), later=timedelta(0)):
         """A view from each of these collectors, at the same time: from then on that is the newest."""
