@@ -17,6 +17,7 @@ TYPES = {
 CHANNEL = {**TYPES, "channel": arrow.string()}
 TEXT = {**TYPES, "amount": arrow.string()}
 SHORT = {**TYPES, "seq": arrow.int32()}
+CODED = {**TYPES, "channel": arrow.int64()}
 STATES = ("new", "paid", "sent", "returned")
 Row = dict[str, Any]
 State = dict[int, Row]

@@ -80,7 +80,13 @@ def merge(path: Path, changes: list[feed.Row]) -> None:
 def small_files(path: Path, source: feed.Feed, count: int) -> None:
     """A table of many small files."""
     for number in range(count):
-        write_deltalake(str(path), batch([source.change(number * 10 + place) for place in range(4)]), mode="append")
+        changes = [source.change(number * 10 + place) for place in range(4)]
+        write_deltalake(str(path), batch(some_deleted(changes)), mode="append")
+
+
+def some_deleted(changes: list[feed.Row]) -> list[feed.Row]:
+    """The same, every fourth a deletion; the row keeps its values, as it may."""
+    return [{**change, "op": "delete"} if change["order_id"] % 4 == 3 else change for change in changes]
 
 
 def aged(path: Path, source: feed.Feed, now: datetime, keeps: dict[str, str] | None = None) -> list[datetime]:
@@ -92,8 +98,8 @@ def aged(path: Path, source: feed.Feed, now: datetime, keeps: dict[str, str] | N
     noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
     times = [noon - 20 * DAY, noon - 15 * DAY, noon - 8 * DAY, noon - 8 * DAY + timedelta(hours=4), noon - 3 * DAY]
     for number in range(5):
-        changes = [source.change(order) for order in range(40 + number)]
-        write_deltalake(str(path), batch(changes), mode="append" if number in (0, 4) else "overwrite", configuration=keeps)
+        changes = batch(some_deleted([source.change(order) for order in range(40 + number)]))
+        write_deltalake(str(path), changes, mode="append" if number in (0, 4) else "overwrite", configuration=keeps)
     for number, time in enumerate(times):
         backdate(path, number, time)
     for name, time in ((KILLED, noon - 12 * DAY), (RECENT, noon - 9 * DAY), (WRITTEN, now)):
@@ -120,11 +126,11 @@ def backdate(path: Path, number: int, time: datetime) -> None:
     os.utime(log, (at / 1000, at / 1000))
 
 
-def summary(content: list[feed.Row]) -> dict[str, list[float]]:
-    """The report: orders and their amount by status, without the deleted."""
+def summary(content: list[feed.Row], *, deleted: bool = False) -> dict[str, list[float]]:
+    """The report: orders and their amount by status, without the deleted; with them, it is a mistake."""
     found: dict[str, list[float]] = {}
     for row in content:
-        if not row["deleted"]:
+        if deleted or not row["deleted"]:
             count, total = found.get(row["status"], [0, 0.0])
             found[row["status"]] = [count + 1, total + row["amount"]]
     return found

@@ -202,6 +202,8 @@ def test_refuses_another_type(shop):
     text = [{**shop.feed.change(number), "amount": amount} for number, amount in ((order, "12.50"), (2003, "7.25"))]
     refused(shop, "amount", shop.file("text", text, feed.TEXT), "the text was cast to a number")
     refused(shop, "seq", shop.file("short", [shop.feed.change(order)], feed.SHORT), "a 32-bit number was cast to one of 64 bits")
+    coded = [shop.feed.change(order, channel=7)]  # the column that came later is a column of the table like any other
+    refused(shop, "channel", shop.file("coded", coded, feed.CODED), "the number was cast to text")
 
 
 def refused(shop, column: str, batch: Path, cast: str) -> None:
@@ -227,12 +229,14 @@ def test_reports_the_past(shop, old):
     for version, at in by_time:
         text = at.astimezone(zone).isoformat()
         asked.append((version, f"{text}, when version {version} was valid", {"at": {"at": text}}))
-    truths = [tables.summary(tables.rows(path, version)) for version in range(5)]
+    contents = [tables.rows(path, version) for version in range(5)]
+    truths = [tables.summary(content) for content in contents]
     for version, what, how in asked:
         found = shop.calls.call("report", "spark", path, **how)
         ok = isinstance(found, dict) and {key: list(value) for key, value in found.items()} == truths[version]
         other = next((v for v, truth in enumerate(truths) if found == truth), None)
         seen = f"{show(found)}" + (f", which is version {other}" if other is not None else "")
+        seen += "; the deleted are counted, too" if found == tables.summary(contents[version], deleted=True) else ""
         expect(ok, expected=f"as of {what}: {truths[version]}", seen=seen)
     first_version(shop)
 
