@@ -1,6 +1,7 @@
 """Checks of lab 20: the same truth from batch and stream, also after late clicks, second deliveries and deaths."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -14,9 +15,11 @@ from delab.checks import Database, expect, fail, main
 from delab.checks.kafka import Kafka
 from delab.errors import Timeout
 
+IDLE = 1.5  # seconds in which one who writes at each poll does so once
 SECONDS = 45  # that we wait for the stream to show what has arrived: half again as long as the task allows
 TABLE = "stream_windows"
 EARLY, LAST = 60, 30  # deliveries of the last part that come with the second, and that come at the very end
+ELSEWHERE = "Asia/Tokyo"  # the programs' time zone: theirs must not matter, nor that of the machine
 MARK = 9  # deliveries of it, in all partitions, that show that the messages before them have been read again
 
 
@@ -25,15 +28,19 @@ class Ingestion:
 
     def __init__(self, stack, work, seed):
         self.stack, self.work = stack, work
+        work.environment.update({"TZ": ELSEWHERE, "PGTZ": ELSEWHERE})
         self.parts, self.kafka, self.warehouse = parts(seed), Kafka(stack), Database(stack["warehouse"])
         self.sent, self.program = [], None
         self.folder = work.run_folder / "incoming"
         self.folder.mkdir()
 
-    def table(self, name):
-        """What a table holds: {start: (clicks, euro)}."""
-        rows = self.warehouse.rows(f"SELECT window_start, clicks, amount FROM {name}")
-        return {start: (clicks, amount) for start, clicks, amount in rows}
+    def table(self, name, *, patient=True):
+        """What a table holds: {start: (clicks, euro)}; None if somebody empties it, and we are not `patient` until he commits."""
+        with self.warehouse.session() as session, session.cursor() as cursor, suppress(errors.LockNotAvailable):
+            cursor.execute(f"SET lock_timeout = {0 if patient else 300}")
+            cursor.execute(f"SELECT window_start, clicks, amount FROM {name}")
+            return {start: (clicks, amount) for start, clicks, amount in cursor}
+        return None
 
     def deliver_files(self, *numbers):
         """Write parts (from 1) as files; all that is there then."""
@@ -102,6 +109,10 @@ def told(seen, truth, rows):
     """What is wrong with a table; a mistake that can be recognised is named."""
     if not seen:
         return "the table is empty"
+    if any(isinstance(amount, float) for _, amount in seen.values()) or any(start.tzinfo is None for start in seen):
+        return "amount is a float now, or window_start has no zone: to_sql with if_exists='replace' makes another table"
+    if early := shifted(seen, truth):
+        return f"all windows are {early} too early: without a zone, a time is taken for one of {ELSEWHERE}, where the program runs"
     if {start: clicks for start, (clicks, _) in seen.items()} == {start: clicks for start, (clicks, _) in truth.items()}:
         return f"the clicks are right, the amounts are not: {differing(seen, truth)}"
     if sum(clicks for clicks, _ in seen.values()) == len(rows) and seen == counted(rows, key="delivery_id"):
@@ -112,6 +123,12 @@ def told(seen, truth, rows):
     more = sum(clicks for clicks, _ in seen.values()) - sum(clicks for clicks, _ in truth.values())
     kind = f"{more} clicks too many" if more > 0 else f"{-more} clicks are missing" if more else "clicks in other windows"
     return f"{total(seen)}: {kind}; {differing(seen, truth)}"
+
+
+def shifted(seen, truth):
+    """How much earlier all windows are than they ought to be, if that is all that is wrong with them."""
+    early = min(truth) - min(seen)
+    return early if min(seen) < min(truth) and {start + early: value for start, value in seen.items()} == truth else None
 
 
 def nearer(seen, one, other):
@@ -141,25 +158,28 @@ def ingestion(stack, work, seed):
 
 
 class Locked:
-    """Holds tables so that nobody can write to them, and sees who wants to. Those that are being written are left out."""
+    """Holds tables so that nobody can write to them, and sees who wants to.
 
-    def __init__(self, warehouse, *tables):
-        self.warehouse, self.tables = warehouse, tables
+    It waits for those that are being written, in the queue; if it is not `patient`, it leaves them out.
+    """
+
+    def __init__(self, warehouse, *tables, patient=False):
+        self.warehouse, self.tables, self.patient = warehouse, tables, patient
         self.context = warehouse.session()
 
     def __enter__(self):
         self.session = self.context.__enter__()
         with self.session.cursor() as cursor:
-            cursor.execute("BEGIN; SET LOCAL statement_timeout = 0")
+            cursor.execute("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '20s'")
             for table in self.tables:
                 self.hold(cursor, table)
         return self
 
     def hold(self, cursor, table):
-        """Lock a table, if it is free."""
+        """Lock a table, if it is free, or when it is."""
         cursor.execute("SAVEPOINT free")
         try:
-            cursor.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE NOWAIT")
+            cursor.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE {'' if self.patient else 'NOWAIT'}")
         except (errors.LockNotAvailable, errors.UndefinedTable):
             cursor.execute("ROLLBACK TO free")
 
@@ -172,8 +192,20 @@ class Locked:
         with self.session.cursor() as cursor:
             cursor.execute("ROLLBACK")
 
+    def pass_on(self):
+        """Let the one who waits write, and hold the tables again before anybody writes more: locks are given in turn."""
+        behind = Locked(self.warehouse, *self.tables, patient=True)
+        with ThreadPoolExecutor(1) as pool:
+            entered = pool.submit(behind.__enter__)
+            with suppress(Timeout):
+                wait.until(lambda: self.wanted() > 1, seconds=SECONDS, what="our second lock to stand in the queue")
+            self.release()
+            entered.result()
+        self.context.__exit__(None, None, None)
+        self.context, self.session = behind.context, behind.session
+
     def wanted(self):
-        """Whether somebody waits to write."""
+        """How many wait to write."""
         query = "SELECT count(*) FROM pg_locks WHERE relation = ANY (%s::regclass[]) AND NOT granted"
         return self.warehouse.value(query, list(self.tables))
 
@@ -184,10 +216,20 @@ WHERE schemaname NOT LIKE 'pg\\_%%' AND schemaname <> 'information_schema' AND t
 """
 
 
-def blocked(ingestion, lock):
-    """Wait until the stream has read messages and wants to write what they say."""
+def blocked(ingestion, lock, number):
+    """Send a part, and wait until the stream has read messages and wants to write what they say.
+
+    Who writes at each poll, whether something has come or not, wants to write nothing at first; that is let through.
+    """
+    idle = False
+    with suppress(Timeout):
+        idle = wait.until(lock.wanted, seconds=IDLE, what="the stream writes though nothing has come")
+    ingestion.send(number)
     what = f"stream.py reads what has arrived and writes to {TABLE}"
     ingestion.program.wait_for(lock.wanted, seconds=SECONDS, expected=what)
+    if idle:
+        lock.pass_on()
+        ingestion.program.wait_for(lock.wanted, seconds=SECONDS, expected=what)
 
 
 def test_batch_counts(ingestion):
@@ -225,9 +267,8 @@ def test_stream_counts(ingestion, evidence):
 
 def test_survives_death_before_write(ingestion):
     """Killed when it has read messages and not yet written them, the stream loses none: a new start counts them."""
-    with Locked(ingestion.warehouse, TABLE) as lock:
-        ingestion.send(3)
-        blocked(ingestion, lock)
+    with Locked(ingestion.warehouse, TABLE, patient=True) as lock:
+        blocked(ingestion, lock, 3)
         ingestion.kill()
     ingestion.start()
     ingestion.shows("after it was killed before its write, and started again")
@@ -236,9 +277,8 @@ def test_survives_death_before_write(ingestion):
 def test_survives_death_after_write(ingestion):
     """Killed when it has written and Kafka could not be told, the stream counts nothing twice: messages come again."""
     before = ingestion.table(TABLE)
-    with Locked(ingestion.warehouse, TABLE) as lock:
-        ingestion.send(4)
-        blocked(ingestion, lock)
+    with Locked(ingestion.warehouse, TABLE, patient=True) as lock:
+        blocked(ingestion, lock, 4)
         ingestion.stack["kafka"].pause()
         try:
             kill_behind_the_write(ingestion, lock, before)
@@ -254,7 +294,7 @@ def kill_behind_the_write(ingestion, lock, before):
     """Let the stream write its counts and kill it then; what it would write in a second transaction does not come."""
 
     def written():
-        return ingestion.table(TABLE) != before
+        return ingestion.table(TABLE, patient=False) not in (before, None)
 
     what = f"the write to {TABLE} goes on when the table is free"
     others = [name for (name,) in ingestion.warehouse.rows(OTHERS, TABLE)]

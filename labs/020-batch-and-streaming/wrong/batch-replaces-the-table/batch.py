@@ -1,0 +1,23 @@
+"""Clicks and euro by five minutes, from the files of a folder: `python batch.py FOLDER`."""
+
+import os
+import sys
+from pathlib import Path
+
+import pandas as pd
+from sqlalchemy import create_engine
+
+
+def main(folder):
+    """Count all files anew and replace the table."""
+    files = sorted(Path(folder).glob("*.csv"))
+    clicks = pd.concat([pd.read_csv(path) for path in files])
+    clicks = clicks.drop_duplicates("event_id")
+    clicks["window_start"] = pd.to_datetime(clicks["event_time"], utc=True).dt.floor("5min")
+    windows = clicks.groupby("window_start").agg(clicks=("event_id", "count"), amount=("amount", "sum"))
+    windows["amount"] = windows["amount"].round(2)
+    windows.to_sql("batch_windows", create_engine(os.environ["WAREHOUSE_URL"]), if_exists="replace")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
