@@ -20,12 +20,14 @@ SETTINGS = {
 
 
 def case(spark, job, folder):
-    """Give the case's tables to transform, and write what comes."""
+    """Give the case's tables to transform, and write what comes; the settings that are others then."""
     for name, value in SETTINGS.items():
         spark.conf.set(name, value)
     clicks, pages = (spark.read.parquet(str(folder / name)) for name in ("clicks", "pages"))
+    before = spark.conf.getAll
     frame = job.transform(spark, clicks, pages)
     frame.select(*COLUMNS).write.parquet(str(folder / "result"))
+    return {name: value for name, value in spark.conf.getAll.items() if before.get(name) != value}
 
 
 def main():
@@ -41,8 +43,7 @@ def main():
     for name in tables.CASES:
         spark.sparkContext.setJobGroup(name, name)
         try:
-            case(spark, job, folder / name)
-            found[name] = {}
+            found[name] = {"changed": case(spark, job, folder / name)}
         except Exception as error:
             found[name] = {"raised": f"{type(error).__name__}: {str(error)[:500]}\n{traceback.format_exc(limit=-2)[-400:]}"}
     spark.stop()

@@ -98,6 +98,21 @@ def small(seed: int) -> list[Attempt]:
     return [Attempt(n, task, at, at + 480 + task, 90 if task else 900) for n, at in enumerate(begins) for task in range(4)]
 
 
+def edges(seed: int) -> list[Attempt]:
+    """Just enough of all: stages 21 and 20 take a tenth of the time, and have skew 2; in stage 23 no time passes.
+
+    Stage 22 fills the time, that begins with a failed attempt; a killed one ends later.
+    """
+    chance, whole = random.Random(f"edges {seed}"), 20_000
+    made = [Attempt(22, 0, START, START + 9, 50, 0, "ExceptionFailure")]
+    made += [Attempt(22, n, START + 10 + n, START + whole - 7 * n, 900) for n in range(5)]
+    made += [Attempt(22, 1, START + 15_000, START + whole + 9000, 450, 0, "TaskKilled", 1)]
+    for stage, at in ((21, START + 30), (20, START + 12_000)):
+        read = chance.randrange(300, 700)
+        made += [Attempt(stage, n, at, at + whole // 10 - 3 * n, 0, read if n else 2 * read) for n in range(4)]
+    return made + [Attempt(23, n, START + 400, START + 400, 6) for n in range(2)]
+
+
 def events(attempts: list[Attempt]) -> Iterator[dict[str, Any]]:
     """What Spark writes of them, in the order in which they end."""
     yield {"Event": "SparkListenerLogStart", "Spark Version": "4.2.0"}

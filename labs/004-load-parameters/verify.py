@@ -9,7 +9,7 @@ import pytest
 import tables
 
 from delab.checks import expect, fail, main, show
-from delab.checks.spark import CLASSIC, Log, Node, Stage
+from delab.checks.spark import CLASSIC, Log, Node, Stage, decoded
 from delab.checks.spark import logs as logs_of
 from delab.checks.spark import read as read_log
 
@@ -30,6 +30,7 @@ def made(work, seed) -> dict[Path, Attempts]:
         ("other", logs.skewed(seed + 1)),
         ("level", logs.level(seed)),
         ("small", logs.small(seed)),
+        ("edges", logs.edges(seed)),
     ):
         path = work.folder / f"{name}.log"
         logs.write(attempts, path)
@@ -104,6 +105,7 @@ def mistake(attempts: Attempts, stage: int, name: str, gave: object) -> str:
             (ended - min(one.launch for one in good), "the failed attempts' time is part of the stage's"),
         ],
         "throughput": [
+            *([(float(gave), "there is none where ms is 0")] if not wall and isinstance(gave, int | float) else []),
             (read * 1000 / max(1, sum(took)), "divided by the sum of the tasks' times: they run at the same time"),
             (read / max(1, wall), "records in a millisecond"),
         ],
@@ -147,11 +149,15 @@ def blamed(found: dict[str, Any], made: dict[Path, Attempts]) -> None:
     """The culprit of each log."""
     for path, attempts in made.items():
         gave, truth = part(found, path, "culprit"), logs.culprit(attempts)
-        rows = logs.parameters(attempts)
-        about = rows.get(gave) if isinstance(gave, int) else None
-        whole = logs.end(logs.counted(attempts)) - min(one.launch for one in attempts)
-        more = f", which has skew {about['skew'] or 0:.1f} and {(about['ms'] or 0) / whole:.0%} of the time" if about else ""
-        expect(gave == truth, expected=f"the culprit of {path.name} is {show(truth)}", seen=f"{show(gave)}{more}")
+        wanted = f"the culprit of {path.name} is {show(truth)}{about(attempts, truth)}"
+        expect(gave == truth, expected=wanted, seen=f"{show(gave)}{about(attempts, gave)}")
+
+
+def about(attempts: Attempts, stage: object) -> str:
+    """Skew of a stage, and its part of the application's time; nothing if there is no such stage."""
+    row = logs.parameters(attempts).get(stage) if isinstance(stage, int) else None
+    whole = logs.end(logs.counted(attempts)) - min(one.launch for one in attempts)
+    return f", which has skew {row['skew'] or 0:.1f} and {(row['ms'] or 0) / whole:.0%} of the time" if row else ""
 
 
 def test_culprit(said, made):
@@ -232,8 +238,10 @@ def finished(spark: dict[str, Any], log: Log) -> None:
 
 
 def test_spread(spark, log, evidence):
-    """No task reads more than 12,000 records, from files or shuffles: with a hot page, without a page, without skew."""
+    """No task reads more than 12,000 records, with a hot page, without a page, without skew; Spark's settings stay as they are."""
     finished(spark, log)
+    changed = {name: value for case in tables.CASES for name, value in spark[case]["changed"].items()}
+    expect(not changed, expected="Spark's settings stay as the verifier's session has them", seen=f"transform sets {show(changed)}")
     for case in tables.CASES:
         sizes = {
             (stage.id, task.partition): task.input_records + task.read_records
@@ -287,12 +295,22 @@ def scans(plan: Node) -> list[Node]:
     return [node for node in plan.walk() if "parquet" in node.name.lower() and "scan" in node.name.lower()]
 
 
-def test_built_in(spark, log):
+def by_python(folder: Path) -> list[str]:
+    """The stages that ran Python on an RDD: they are in no plan."""
+    events = (decoded(line) for path in logs_of(folder) for line in path.read_text(errors="replace").splitlines())
+    done = [event["Stage Info"] for event in events if event and event.get("Event") == "SparkListenerStageCompleted"]
+    return [stage["Stage Name"] for stage in done if any(rdd["Name"] == "PythonRDD" for rdd in stage["RDD Info"])]
+
+
+def test_built_in(spark, stack, log):
     """No row goes through Python: built-in functions do all of it."""
     finished(spark, log)
     names = {node.name for query in log.queries for node in query.plan.walk()}
     slow = sorted(name for name in names if any(word in name for word in ("Python", "Pandas", "Arrow", "ExistingRDD")))
     expect(not slow, expected="built-in functions", seen=f"the plan has {slow}: each row is sent to a Python process and back")
+    rdds = by_python(Path(stack.environment()["SPARK_EVENTS"]))
+    seen = f"a stage of an RDD ({show(rdds[:1])}): its rows are sent to a Python process, though no plan says so"
+    expect(not rdds, expected="data frames and built-in functions", seen=seen)
 
 
 def test_columns_are_pruned(spark, log):
