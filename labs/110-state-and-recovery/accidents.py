@@ -34,11 +34,13 @@ class Notes:
         with suppress(FileNotFoundError):  # the job is at work
             self.kept = self.files()
 
-    def undo_last(self):
-        """The one that was written last holds what it held; what was removed is there again."""
+    def undo_last(self, least=1):
+        """The one that was written last, of at least so many, holds what it held; what was removed is there again."""
         now = self.files()
         lost = {path: held for path, held in self.kept.items() if path not in now}
         changed = sorted((path for path in now if self.kept.get(path) != now[path]), key=lambda path: path.stat().st_mtime_ns)
+        if len({*map(database, changed)}) < least:
+            return
         for path in [path for path in now if changed and database(path) == database(changed[-1])]:
             path.unlink()
         lost |= {path: held for path, held in self.kept.items() if not path.exists()}
@@ -91,8 +93,10 @@ class Checkpoints:
     def leave_half_done(self, kafka):
         """What came since is not complete.
 
-        Spark: the last batch was planned, and is not noted as committed; of a job that keeps its position neither so nor in a
-        consumer group, the file that was written last. Flink: what was kept is there, and the next one without its _metadata.
+        Spark: the last batch was planned, and is not noted as committed; if it wrote several files of the job's own, the last one
+        holds what it held. (One alone stays: that it was written and the batch not noted is what a kill may leave, too.) Without
+        Spark: the file that was written last. No file if positions are kept in a consumer group, which could not be noted. Flink:
+        what was kept is there, and the next one without its _metadata.
         """
         if self.kept:
             self.empty()
@@ -101,8 +105,8 @@ class Checkpoints:
             (newest.parent / f"chk-{int(newest.name[4:]) + 1}").mkdir(exist_ok=True)
         uncommit(self.spark)
         left = {query: pair for query, pair in batches(self.spark).items() if pair[0] >= 0}
-        if not left and not in_groups(kafka):  # one of the notes is undone, not two: they might fit together again
-            self.notes.undo_last()
+        if not self.flink and not in_groups(kafka):  # one of the notes is undone, not two: they might fit together again
+            self.notes.undo_last(least=2 if left else 1)
         assert all(done < planned for planned, done in left.values()), f"committed still: {left}"
 
     def empty(self):
