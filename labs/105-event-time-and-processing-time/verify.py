@@ -1,9 +1,10 @@
 """Checks of lab 105: one topic counted by three clocks, with late clicks, clocks that are wrong, a silent collector and a crash."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 
 import pytest
+from accidents import Notes, in_groups
 from mistakes import COLUMNS, KEYS, delay_mistake, difference, event_mistake, only_less
 from prepare import (
     AHEAD,
@@ -31,9 +32,9 @@ from prepare import (
 from delab import wait
 from delab.checks import expect, fail, main
 from delab.checks.event_time import floor, judged
-from delab.checks.kafka import Kafka
+from delab.checks.kafka import POSITIONS, Kafka
 from delab.checks.results import Output, latest
-from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job, uncommit
+from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that a row may take (half again as long as the task allows), and a start beside that
@@ -45,10 +46,9 @@ class Clocks:
     """The clicks of this verification, the learner's job, and what its topics hold."""
 
     def __init__(self, stack, work, seed):
-        kafka = Kafka(stack)
-        self.stack, self.clicks, self.feed = stack, Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
-        self.job = Job(stack, work)
-        self.outputs = {topic: Output(kafka, topic) for topic in OUTPUTS}
+        self.kafka, self.clicks, self.job = Kafka(stack), Clicks(seed), Job(stack, work)
+        self.feed, self.notes = Feed(self.kafka, CLICKS, delay=DELAY), Notes(self.job.folder)
+        self.outputs = {topic: Output(self.kafka, topic) for topic in OUTPUTS}
         self.runs = []  # [start, end] of the job by our clock; the end is None while it runs
         self.closed = None  # windows that end here or earlier are complete
         self.late, self.edge = set(), set()  # ids of clicks that come too late, and just in time
@@ -66,7 +66,8 @@ class Clocks:
     # The job
 
     def start(self):
-        """Start it; what it finds is read before more is sent."""
+        """Start it, with nothing that it has left beside its program; what it finds is read before more is sent."""
+        self.job.work.fresh()
         self.runs.append([datetime.now(UTC), None])
         self.job.start()
         self.feed.job = self.job
@@ -372,21 +373,30 @@ def test_survives_a_kill(clocks, evidence):
 def kill_half_done(clocks):
     """Send clicks, and kill the job when what it makes of them is written and in no checkpoint; those clicks, and whether it was.
 
-    Of a Flink job a checkpoint has just been waited for: what it writes now is in none. Each query of a Spark job has committed the
-    clicks; that is taken back, which is how a crash just before it would have left the checkpoint.
+    Of a Flink job a checkpoint has just been waited for: what it writes now is in none. Of a Spark job the last note is undone,
+    which is how a crash just before it would have left things. These clicks move no time on: no empty batch follows theirs.
     """
-    before, again = clocks.written(), clocks.clicks.some(0.1)
-    clocks.send(again)
-
-    def done():
-        return clocks.written() > before and (bool(clocks.job.flink) or clocks.job.has_committed(CLICKS, clocks.feed.ends))
-
-    with suppress(Timeout):
-        wait.until(lambda: done() or not clocks.job.running(), seconds=HALF_DONE, what="the job to write what it has read")
-    clocks.twice, half = len(again), done()
-    clocks.kill()
-    if half and not clocks.job.flink:
-        uncommit(clocks.job.folder)
+    if not clocks.job.flink:
+        clocks.send(clocks.clicks.newest())
+        clocks.right([DELAYS], SECONDS)
+        clocks.notes.wait_for(dict(clocks.feed.ends))
+    clocks.notes.keep()
+    before, again = clocks.written(), clocks.clicks.newest()
+    with nullcontext() if clocks.job.flink else clocks.kafka.refusing(POSITIONS):
+        clocks.send(again)
+        with suppress(Timeout):
+            more = "the job to write what it has read"
+            wait.until(lambda: clocks.written() > before or not clocks.job.running(), seconds=HALF_DONE, what=more)
+        half = clocks.written() > before
+        if not clocks.job.flink:
+            clocks.notes.wait_for(dict(clocks.feed.ends))
+        clocks.twice = len(again)
+        clocks.kill()
+    if not clocks.job.flink:
+        there = any(clocks.job.folder.iterdir())
+        expect(there, expected="what must outlive the job is in $CHECKPOINTS", seen="nothing is in it: it is kept elsewhere")
+        if half:
+            clocks.notes.undo(in_groups(clocks.kafka))
     return again, half
 
 
