@@ -5,15 +5,26 @@ was tried, and stalled neither the ledger nor the groups' offsets on a broker th
 """
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from delab import process, wait
 from delab.checks.streaming import batches, own_files
 from delab.errors import Timeout
 
-LEAST = 80  # bytes that a message may have, so that no text of more than a dozen letters fits
+LEAST = 80  # bytes that a message may have, so that no text of more than a dozen letters fits, but a transaction's marker does
 TURN = 1  # seconds for which one half of Flink's cluster runs while the other one stands still
+
+
+@contextmanager
+def refusing_notes(kafka, topics):
+    """For a while topics of the job's own take no notes: none longer than a marker, and none without a key (as if compacted)."""
+    with kafka.refusing(*topics, above=LEAST):
+        kafka.configure(topics, {"cleanup.policy": "compact"})
+        try:
+            yield
+        finally:
+            kafka.configure(topics, {"cleanup.policy": "delete"})
 
 
 class Checkpoints:
@@ -34,12 +45,12 @@ class Checkpoints:
 class Notes:
     """Files of the job's own, such as the number of the last batch, that can be put back to what they were at a moment."""
 
-    def __init__(self, *folders):
-        self.folders, self.kept = folders, {}  # {path: [(written at, in seconds since 1970, content), …]}, the oldest first
+    def __init__(self, folder):
+        self.folder, self.kept = folder, {}  # {path: [(written at, in seconds since 1970, content), …]}, the oldest first
 
     def files(self):
-        """The files of the folders that are not Spark's."""
-        return [path for folder in self.folders for path in own_files(folder)]
+        """The files of the folder that are not Spark's."""
+        return own_files(self.folder)
 
     def keep(self):
         """Remember what they hold now."""

@@ -8,6 +8,7 @@ from delab.course import LIVE_SEED
 
 PAYMENTS, LEDGER, REJECTED = "payments", "ledger", "rejected"
 PARTITIONS, ACCOUNTS = 2, 12
+PROVIDER = "provider"  # its transactional id
 
 
 class Payments:
@@ -27,8 +28,11 @@ class Payments:
         return {"payment_id": f"p-{self.name}-{self.number:06d}", "account": account, "cents": self.chance.randrange(1, 500_000)}
 
     def poison(self):
-        """A text that is no JSON: a payment that was cut off, as a collector with a full disk sends it."""
-        return json.dumps(self.one())[: self.chance.randrange(34, 50)]
+        """A text that is no JSON, of three kinds in turn: a payment that was cut off, one without its amount, words."""
+        payment = self.one()
+        text, name = json.dumps(payment), payment["payment_id"]
+        cut, hole = text[: self.chance.randrange(34, len(text))], text.replace(f"{payment['cents']}}}", "}")
+        return (cut, hole, f"disk full behind {name}")[self.number % 3]
 
 
 class Provider:
@@ -39,7 +43,7 @@ class Provider:
 
         self.kafka = kafka
         with explained(kafka.servers):
-            self.producer = KafkaProducer(**kafka.options, transactional_id="provider", linger_ms=20, batch_size=1 << 17)
+            self.producer = KafkaProducer(**kafka.options, transactional_id=PROVIDER, linger_ms=20, batch_size=1 << 17)
             self.producer.init_transactions()
 
     def send(self, messages, *, commit=True):
