@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from prepare import FINAL, LATE, LIVE, MINUTE, MS, NO_TIME, minutes
 
-from delab.checks.event_time import windowed
+from delab.checks.event_time import shifts, windowed
 from delab.checks.results import instant, rows, text, whole
 
 COUNTS = {"window_start": instant, "window_end": instant, "click_count": whole}
@@ -36,6 +36,8 @@ def count_mistake(topic, seen, truth, judged, recent, killed, again):
     now = datetime.now(UTC)
     if seen and abs(now - max(seen)[0]) < timedelta(days=1):
         return f"windows of the time at which the job ran ({max(seen)[0]:%Y-%m-%d %H:%M}), not of event_time"
+    if moved := displaced(seen, truth):
+        return moved
     for name, table in mistakes(topic, judged, recent):
         if table != minutes(judged.counted) and all(table.get(key) == seen.get(key) for key in {*truth, *seen}):
             return name
@@ -45,6 +47,15 @@ def count_mistake(topic, seen, truth, judged, recent, killed, again):
         return "minutes that were open when the job was killed lack clicks: what was counted before is gone"
     if all(truth.get(key) == row for key, row in seen.items()):
         return missing(seen, truth)
+    return ""
+
+
+def displaced(table, truth):
+    """In words: the windows are right, and all moved by the same time; empty if they are not."""
+    for moved, name in shifts(MINUTE) if not truth.keys() & table.keys() else ():
+        there = {(start + moved,): (end + moved, clicks) for (start,), (end, clicks) in truth.items()}
+        if sum(there.get(key) == row for key, row in table.items()) > len(table) * 0.8:
+            return f"all windows are {moved} {name}; the first begins at {min(table)[0]:%H:%M}"
     return ""
 
 
