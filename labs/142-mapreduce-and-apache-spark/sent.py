@@ -12,6 +12,7 @@ from delab.data import Recipe, dataset
 K, PARTS = 3, 2  # documents for each word; parts of the inputs
 LOADS, PAGES = 40_000, 60
 LARGE_LEFT = "joined_to_small with a large left side"  # 40,000 rows, and 30 on the right
+MANY_KEYS, VISITORS = "mean_by_key with many keys", 6000  # whose states, too, are too many for the driver
 SCALE, LINKS = 2.4, 2500  # 2,400 documents; of their links those few
 KEYS = [None, "", "é", "e\u0301", "ß", "SS", "a", "None"]  # composed and decomposed letters are two keys
 
@@ -102,6 +103,7 @@ def asked(seed: int) -> dict[str, Any]:
         "odd names": [[key, f"name {number}"] for key, (number, _) in few[::5]],
         "odd documents": [row for row in documents if len(row[1]) < 260][:12],
         "names": [[f"/page/{page}", f"name {page}"] for page in range(0, PAGES, 2)],
+        "visits": [[f"visitor {(seed + n * 7919) % VISITORS}", n * n % 911] for n in range(VISITORS * 3 // 2)],
         "nothing": [],
     }
     inputs = {
@@ -113,10 +115,11 @@ def asked(seed: int) -> dict[str, Any]:
     }
     cases = []
     for function, (main, small) in inputs.items():
-        for suffix, names, n in (("", main, 4), (" n=1", small, 1), (" empty", ["nothing"] * len(main), 3)):
-            cases.append({"name": function + suffix, "function": function, "inputs": names, "n": n, "parts": PARTS, "k": K})
+        for suffix, names, n, k in (("", main, 4, K), (" n=1", small, 1, 1), (" empty", ["nothing"] * len(main), 3, K)):
+            cases.append({"name": function + suffix, "function": function, "inputs": names, "n": n, "parts": PARTS, "k": k})
     about = {"name": LARGE_LEFT, "function": "joined_to_small", "inputs": ["loads", "names"]}
     cases.append({**cases[0], **about})
+    cases.append({**cases[0], "name": MANY_KEYS, "function": "mean_by_key", "inputs": ["visits"]})
     return {"seed": seed, "states": groups(seed), "data": data, "cases": cases}
 
 
