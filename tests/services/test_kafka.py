@@ -52,6 +52,18 @@ def test_messages_come_back_with_key_time_and_partition(one: templates.Scratch) 
     assert kafka.ends("events") == {0: 250, 1: 250}
 
 
+@pytest.mark.parametrize("by", ["gzip", "snappy", "lz4", "zstd"])
+def test_messages_can_be_compressed_by_whatever_kafka_knows(one: templates.Scratch, by: str) -> None:
+    from kafka import KafkaProducer
+
+    kafka = Kafka(one)
+    kafka.create(by)
+    producer = KafkaProducer(bootstrap_servers=kafka.servers, compression_type=by)
+    producer.send(by, b"again and " * 100)
+    producer.close()
+    assert [one.value for one in kafka.read(by)] == [b"again and " * 100]
+
+
 def test_a_broker_that_the_system_killed_is_lost_and_one_that_we_killed_is_not() -> None:
     stack = templates.Scratch(ONE)
     try:
