@@ -337,7 +337,8 @@ def committed(folder: Path, topic: str) -> dict[str, dict[int, int]]:
 
 def own_files(folder: Path) -> list[Path]:
     """The files below a folder that belong to the learner's program: all but those of Spark's checkpoints."""
-    return [path for path in folder.rglob("*") if not SPARKS & {*path.relative_to(folder).parts} and path.is_file()]
+    sparks = [folder / query / name for query in batches(folder) for name in SPARKS]
+    return [path for path in folder.rglob("*") if not any(map(path.is_relative_to, sparks)) and path.is_file()]
 
 
 def last(log: Path) -> int:

@@ -4,7 +4,6 @@ from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 
 import pytest
-from accidents import Notes, in_groups
 from mistakes import COLUMNS, KEYS, delay_mistake, difference, event_mistake, only_less
 from prepare import (
     AHEAD,
@@ -33,6 +32,7 @@ from delab import wait
 from delab.checks import expect, fail, main
 from delab.checks.event_time import floor, judged
 from delab.checks.kafka import POSITIONS, Kafka
+from delab.checks.notes import Notes
 from delab.checks.results import Output, latest
 from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job
 from delab.errors import Timeout
@@ -47,7 +47,7 @@ class Clocks:
 
     def __init__(self, stack, work, seed):
         self.kafka, self.clicks, self.job = Kafka(stack), Clicks(seed), Job(stack, work)
-        self.feed, self.notes = Feed(self.kafka, CLICKS, delay=DELAY), Notes(self.job.folder)
+        self.feed, self.notes = Feed(self.kafka, CLICKS, delay=DELAY), Notes(self.job.folder, CLICKS)
         self.outputs = {topic: Output(self.kafka, topic) for topic in OUTPUTS}
         self.runs = []  # [start, end] of the job by our clock; the end is None while it runs
         self.closed = None  # windows that end here or earlier are complete
@@ -396,7 +396,7 @@ def kill_half_done(clocks):
         there = any(clocks.job.folder.iterdir())
         expect(there, expected="what must outlive the job is in $CHECKPOINTS", seen="nothing is in it: it is kept elsewhere")
         if half:
-            clocks.notes.undo(in_groups(clocks.kafka))
+            clocks.notes.undo(clocks.kafka)
     return again, half
 
 

@@ -144,10 +144,12 @@ def test_batches_that_were_planned_and_not_committed_are_seen(tmp_path: Path) ->
 
 
 def test_files_of_the_learners_own_are_told_from_sparks(tmp_path: Path) -> None:
-    for name in ("views/metadata", "views/offsets/1", "views/commits/.0.crc", "views/state/0/1.delta", "views/mine.json", "last"):
+    sparks = ("views/metadata", "views/offsets/1", "views/commits/.0.crc", "views/state/0/1.delta")
+    own = {"views/mine.json", "last", "state/totals.json", "my/offsets/0", "offsets"}
+    for name in (*sparks, *own):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert {str(path.relative_to(tmp_path)) for path in own_files(tmp_path)} == {"views/mine.json", "last"}
+    assert {str(path.relative_to(tmp_path)) for path in own_files(tmp_path)} == own
 
 
 def query(place: Path, *, planned: int, committed: int, offsets: str) -> None:
