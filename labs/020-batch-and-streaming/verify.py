@@ -30,7 +30,7 @@ class Ingestion:
         self.stack, self.work = stack, work
         work.environment.update({"TZ": ELSEWHERE, "PGTZ": ELSEWHERE})
         self.parts, self.kafka, self.warehouse = parts(seed), Kafka(stack), Database(stack["warehouse"])
-        self.sent, self.program = [], None
+        self.sent, self.program, self.idle = [], None, False
         self.folder = work.run_folder / "incoming"
         self.folder.mkdir()
 
@@ -216,18 +216,23 @@ WHERE schemaname NOT LIKE 'pg\\_%%' AND schemaname <> 'information_schema' AND t
 """
 
 
-def blocked(ingestion, lock, number):
-    """Send a part, and wait until the stream has read messages and wants to write what they say.
+def writes_idly(ingestion):
+    """Whether the stream writes at each poll, whether something has come or not: then it wants a table that is held."""
+    with Locked(ingestion.warehouse, TABLE, patient=True) as lock, suppress(Timeout):
+        wait.until(lock.wanted, seconds=IDLE, what="the stream writes though nothing has come")
+        return True
+    return False
 
-    Who writes at each poll, whether something has come or not, wants to write nothing at first; that is let through.
+
+def blocked(ingestion, lock, rows):
+    """Send rows, and wait until the stream has read messages and wants to write what they say.
+
+    Who writes idly may want to write nothing at first; that is let through.
     """
-    idle = False
-    with suppress(Timeout):
-        idle = wait.until(lock.wanted, seconds=IDLE, what="the stream writes though nothing has come")
-    ingestion.send(number)
+    ingestion.send_rows(rows)
     what = f"stream.py reads what has arrived and writes to {TABLE}"
     ingestion.program.wait_for(lock.wanted, seconds=SECONDS, expected=what)
-    if idle:
+    if ingestion.idle:
         lock.pass_on()
         ingestion.program.wait_for(lock.wanted, seconds=SECONDS, expected=what)
 
@@ -267,8 +272,12 @@ def test_stream_counts(ingestion, evidence):
 
 def test_survives_death_before_write(ingestion):
     """Killed when it has read messages and not yet written them, the stream loses none: a new start counts them."""
+    ingestion.idle = writes_idly(ingestion)
+    few, more = ingestion.parts[2][:MARK], ingestion.parts[2][MARK:]
+    ingestion.send_rows(few)
+    ingestion.shows("of a few clicks more")  # it has just written: what comes now it may collect before it writes again
     with Locked(ingestion.warehouse, TABLE, patient=True) as lock:
-        blocked(ingestion, lock, 3)
+        blocked(ingestion, lock, more)
         ingestion.kill()
     ingestion.start()
     ingestion.shows("after it was killed before its write, and started again")
@@ -278,7 +287,7 @@ def test_survives_death_after_write(ingestion):
     """Killed when it has written and Kafka could not be told, the stream counts nothing twice: messages come again."""
     before = ingestion.table(TABLE)
     with Locked(ingestion.warehouse, TABLE, patient=True) as lock:
-        blocked(ingestion, lock, 4)
+        blocked(ingestion, lock, ingestion.parts[3])
         ingestion.stack["kafka"].pause()
         try:
             kill_behind_the_write(ingestion, lock, before)
