@@ -46,6 +46,7 @@ from delab.frames import spark_progress
 from delab.runtime import Stack
 
 FILES = "spark_job.py|flink_job.py"
+ZONE, ZONE_AHEAD = "Asia/Kolkata", timedelta(hours=5, minutes=30)  # of the job's machine, the whole year: it is not in UTC
 LIMITS: dict[str, Any] = {"seconds": 900, "memory": 8192, "file": 512, "output": 16}
 CAUSE = re.compile(r"^Caused by:|\w(Exception|Error)\b|\[[A-Z_.]{6,}\]")
 PATIENCE, START_PATIENCE = 8, 25  # seconds that `shows` waits for the truth before it sends rounds; the same while a job starts
@@ -108,8 +109,8 @@ def plain(value: Any) -> Any:
 class Job:
     """The learner's program on its engine. Use it as a context manager: leaving ends it."""
 
-    def __init__(self, stack: Stack, work: Work, *, files: str = FILES, env: Mapping[str, str] | None = None) -> None:
-        self.stack, self.work, self.env = stack, work, dict(env or {})
+    def __init__(self, stack: Stack, work: Work, *, files: str = FILES) -> None:
+        self.stack, self.work, self.env = stack, work, {"TZ": ZONE}
         self.path = work.path(files)
         self.name, self.engine = self.path.name, "flink" if self.path.name.startswith("flink") else "spark"
         self.flink = Flink(stack) if self.engine == "flink" else None

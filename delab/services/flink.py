@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from delab import files, flink, flink_main, java, process, python, wait
+from delab import archives, files, flink, flink_main, process, python, wait
 from delab.layout import Layout
 from delab.local import LocalStack
 from delab.runtime import Endpoint
@@ -233,29 +233,12 @@ class Rehearsal(Service, frozen=True, kw_only=True):
 
 
 def archived() -> None:
-    """Make the archive of parsed classes for this Java and this Flink, if there is none: by one start and one job, once.
-
-    LAB_ARCHIVES=no does without: for a state that lives shorter than the archive takes to make.
-    """
-    target = flink.archive()
-    if target.exists() or os.environ.get("LAB_ARCHIVES") == "no":
-        return
-    stack = LocalStack(target.stem, target.with_suffix(".new"), (Rehearsal(name="flink"),))
-    with stack.lock():
-        if target.exists():
-            return
-        print("preparing Flink for quick starts", file=sys.stderr)
-        stack.destroy()
-        try:
-            lists = rehearse(stack)
-            (stack.folder / "classes").write_text("\n".join(flink.classes(lists)))
-            java.write_archive(stack.folder / "classes", flink.class_path(), target)
-        finally:
-            stack.destroy()
+    """Make the archive of parsed classes for this Java and this Flink, if there is none: by one start and one job, once."""
+    archives.make(flink.archive(), "Flink", Rehearsal(name="flink"), flink.class_path, rehearse)
 
 
-def rehearse(stack: LocalStack) -> list[Path]:
-    """One start of a cluster, and a job of a PyFlink program on it; the lists of classes that were loaded."""
+def rehearse(stack: LocalStack) -> Path:
+    """One start of a cluster, and a job of a PyFlink program on it; the list of the classes that were loaded."""
     node, service = stack["flink"], Rehearsal(name="flink")
     files.make_folder(stack.folder)
     stack.layout = Layout.choose((service,))
@@ -271,7 +254,9 @@ def rehearse(stack: LocalStack) -> list[Path]:
     finally:
         files.remove_tree(home)
     node.stop()
-    return [Path(service.listing(node.place, role)) for role in ("jobmanager", "taskmanager", "client")]
+    lists = [Path(service.listing(node.place, role)) for role in ("jobmanager", "taskmanager", "client")]
+    (stack.folder / "classes").write_text("\n".join(flink.classes(lists)))
+    return stack.folder / "classes"
 
 
 def in_a_container() -> dict[str, str]:

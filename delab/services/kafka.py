@@ -10,7 +10,6 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import ClassVar
 
 import msgspec
 
-from delab import files, jars, java, paths, process, wait
+from delab import archives, files, jars, java, paths, process, wait
 from delab.errors import Blocked
 from delab.layout import Layout
 from delab.local import LocalStack
@@ -207,28 +206,12 @@ class Rehearsal(Service, frozen=True, kw_only=True):
 
 
 def archived() -> None:
-    """Make the archive of parsed classes for this Java and these jars, if there is none: by one start, once.
-
-    LAB_ARCHIVES=no does without: for a state that lives shorter than the archive takes to make.
-    """
-    target = java.archive(jars.folder(JARS))
-    if target.exists() or os.environ.get("LAB_ARCHIVES") == "no":
-        return
-    stack = LocalStack(target.stem, target.with_suffix(".new"), (Rehearsal(name="kafka"),))
-    with stack.lock():
-        if target.exists():
-            return
-        print("preparing Kafka for quick starts", file=sys.stderr)
-        stack.destroy()
-        try:
-            rehearse(stack)
-            java.write_archive(classes(stack["kafka"].place), jars.class_path(JARS), target)
-        finally:
-            stack.destroy()
+    """Make the archive of parsed classes for this Java and these jars, if there is none: by one start, once."""
+    archives.make(java.archive(jars.folder(JARS)), "Kafka", Rehearsal(name="kafka"), lambda: jars.class_path(JARS), rehearse)
 
 
-def rehearse(stack: LocalStack) -> None:
-    """One start of a broker, and messages through it."""
+def rehearse(stack: LocalStack) -> Path:
+    """One start of a broker, and messages through it; the list of the classes that were loaded."""
     node = stack["kafka"]
     files.make_folder(stack.folder)
     stack.layout = Layout.choose((node.service,))
@@ -237,6 +220,7 @@ def rehearse(stack: LocalStack) -> None:
     node.start()
     exchange(node.place.port)
     node.stop()
+    return classes(node.place)
 
 
 def exchange(port: int) -> None:

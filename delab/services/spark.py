@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
-from delab import files, java, process, secrets, spark, wait
+from delab import archives, files, java, process, secrets, spark, wait
 from delab.layout import Layout
 from delab.local import LocalStack
 from delab.runtime import Endpoint
@@ -149,28 +149,12 @@ class Rehearsal(Service, frozen=True, kw_only=True):
 
 
 def archived() -> None:
-    """Make the archive of parsed classes for this Java and this Spark, if there is none: by one start, once.
-
-    LAB_ARCHIVES=no does without: for a state that lives shorter than the archive takes to make.
-    """
-    target = spark.archive()
-    if target.exists() or os.environ.get("LAB_ARCHIVES") == "no":
-        return
-    stack = LocalStack(target.stem, target.with_suffix(".new"), (Rehearsal(name="spark"),))
-    with stack.lock():
-        if target.exists():
-            return
-        print("preparing Spark for quick starts", file=sys.stderr)
-        stack.destroy()
-        try:
-            rehearse(stack)
-            java.write_archive(classes(stack["spark"].place), spark.class_path(), target)
-        finally:
-            stack.destroy()
+    """Make the archive of parsed classes for this Java and this Spark, if there is none: by one start, once."""
+    archives.make(spark.archive(), "Spark", Rehearsal(name="spark"), spark.class_path, rehearse)
 
 
-def rehearse(stack: LocalStack) -> None:
-    """One start of a server, and a query with a join and a shuffle through it."""
+def rehearse(stack: LocalStack) -> Path:
+    """One start of a server, and a query with a join and a shuffle through it; the list of the classes that were loaded."""
     node = stack["spark"]
     files.make_folder(stack.folder)
     stack.layout = Layout.choose((node.service,))
@@ -179,6 +163,7 @@ def rehearse(stack: LocalStack) -> None:
     node.start()
     select(node.place.port, REHEARSED, seconds=60)
     node.stop()
+    return classes(node.place)
 
 
 def classes(place: Place) -> Path:

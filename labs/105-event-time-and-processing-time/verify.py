@@ -34,7 +34,7 @@ from delab.checks.event_time import floor, judged
 from delab.checks.kafka import POSITIONS, Kafka
 from delab.checks.notes import Notes
 from delab.checks.results import Output, latest
-from delab.checks.streaming import PATIENCE, START_PATIENCE, Feed, Job
+from delab.checks.streaming import PATIENCE, START_PATIENCE, ZONE, ZONE_AHEAD, Feed, Job
 from delab.errors import Timeout
 
 SECONDS, START = 45, 45  # that a row may take (half again as long as the task allows), and a start beside that
@@ -211,7 +211,8 @@ class Clocks:
             runs = " and ".join(
                 f"from {begin:%Y-%m-%d %H:%M:%S} to {end or datetime.now(UTC):%H:%M:%S}" for begin, end in self.runs
             )
-            fail(expected=expected, seen=f"a window from {at[0]:%Y-%m-%d %H:%M:%S}; the job ran {runs} UTC")
+            why = f": a clock in the machine's time zone ({ZONE}), written without it" if self.ran(at[0] - ZONE_AHEAD) else ""
+            fail(expected=expected, seen=f"a window from {at[0]:%Y-%m-%d %H:%M:%S}; the job ran {runs} UTC{why}")
         if early := self.too_early():
             fail(expected=expected, seen=f"{early}: their clock stands still")
         more = f" (those twice that had come since the last checkpoint: {self.twice} at most)" if self.twice else ""
@@ -235,7 +236,11 @@ class Clocks:
     def misplaced(self):
         """Its windows that touch no run of the job, or begin at no full ten seconds."""
         keys = sorted(key[0] for key in self.rows(BY_PROCESSING))
-        return [key for key in keys if key != floor(key, STRETCH) or not any(touches(key, *run) for run in self.runs)]
+        return [key for key in keys if key != floor(key, STRETCH) or not self.ran(key)]
+
+    def ran(self, key):
+        """Whether it ran in the ten seconds from `key` on."""
+        return any(touches(key, *run) for run in self.runs)
 
 
 def touches(key, begin, end):

@@ -35,7 +35,6 @@ STRAGGLERS = 9
 SLOW = 20  # seconds of patience with a job that was right and slow before
 BACKLOG = 1.5  # minutes of clicks that the job finds at its start
 BEFORE = MINUTE - 2 * SECOND  # where time stands before stragglers come: behind a full minute by so much
-ELSEWHERE = {"TZ": "Asia/Kolkata"}  # the machine of the job is not in UTC: half past five hours away, the whole year
 
 
 class Windows:
@@ -44,7 +43,7 @@ class Windows:
     def __init__(self, stack, work, seed):
         kafka = Kafka(stack)
         self.clicks, self.feed = Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
-        self.job = Job(stack, work, env=ELSEWHERE)
+        self.job = Job(stack, work)
         self.helps = 0  # clicks far ahead that this judgement has sent
         self.patience, self.again = PATIENCE, []  # with what is right and slow; the clicks that came last before the kill
         self.outputs = {topic: Output(kafka, topic) for topic in COLUMNS}

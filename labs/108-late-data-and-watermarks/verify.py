@@ -33,7 +33,6 @@ from delab.errors import Timeout
 SECONDS, START = 45, 45  # that a row may take (half again as long as the task allows), and a start beside that
 SLOW = 20  # seconds of patience with a job that was right and slow before
 UNREAD = 0.7  # minutes of clicks, sent twice: a start finds clicks that are less wide than the delay, whoever reads what first
-ELSEWHERE = {"TZ": "Asia/Kolkata"}  # the machine of the job is not in UTC: half past five hours away, the whole year
 ON, BEFORE, HALF = 0 * MS, MINUTE - 2 * MS, 30 * SECOND  # where the watermark is: behind a minute's beginning by so much
 
 
@@ -43,7 +42,7 @@ class Minutes:
     def __init__(self, stack, work, seed):
         kafka = Kafka(stack)
         self.clicks, self.feed = Clicks(seed), Feed(kafka, CLICKS, delay=DELAY)
-        self.work, self.job = work, Job(stack, work, env=ELSEWHERE)
+        self.work, self.job = work, Job(stack, work)
         self.outputs = {topic: Output(kafka, topic) for topic in OUTPUTS}
         self.patience, self.helps = PATIENCE, 0  # clicks far ahead that this judgement has sent
         self.closed = None  # minutes that end here or earlier are complete
