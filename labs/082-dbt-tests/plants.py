@@ -41,6 +41,15 @@ def placed(order: int, at: str, recorded: str) -> str:
     return change("orders", f"order_id = {order}", f"ordered_at = {times[0]}, recorded_at = {times[1]}")
 
 
+def bought(order: int, number: int) -> str:
+    """Statements that add a line with this number to an order, and its payment."""
+    one, five = f"order_id = {order}", {"amount": "5", "unit_price": "5", "quantity": "1", "discount": "0"}
+    line = copy("order_lines", LINES, one, line_id=str(UNKNOWN), line_number=str(number), **five)
+    paid = f"{one} AND status = 'captured'"
+    voucher = {"payment_id": str(UNKNOWN), "amount": "5", "method": "'voucher'"}
+    return f"{line}; {copy('payments', PAYMENTS, paid, **voucher)}"
+
+
 def literals(tests: Sequence[Element]) -> set[str]:
     """The texts that stand in the SQL of tests: the values that a list which is too long accepts are among them."""
     return {text for test in tests for text in re.findall(r"'([^'\n%]{1,40})'", test.compiled_code or "")}
@@ -65,6 +74,10 @@ class Plants:
         old = database.rows(f"{orders} < '2024-12-31 00:00 UTC' ORDER BY 1")
         self.one, self.two, self.three = (number for (number,) in chance.sample(new, 3))
         [(self.old,)] = chance.sample(old, 1)
+        first = "SELECT order_id FROM raw.order_lines WHERE line_number = 1"
+        beside = f"order_id * 10 + 1 IN ({first}) AND ('1' || order_id)::bigint IN ({first})"
+        captured = "order_id IN (SELECT order_id FROM raw.payments WHERE status = 'captured')"
+        self.short = database.value(f"SELECT max(order_id) FROM ({COMPLETED}) AS c WHERE {captured} AND {beside}")
         self.cents = chance.randint(2, 99)
 
     def keys(self) -> list[Planted]:
@@ -151,6 +164,7 @@ class Plants:
             ),
             Planted(f"order {self.one} is paid twice", copy("payments", PAYMENTS, one, payment_id=str(UNKNOWN))),
             Planted(f"the only payment of order {self.one} was declined", change("payments", one, "status = 'declined'")),
+            Planted(f"the only payment of order {self.one} is still pending", change("payments", one, "status = 'pending'")),
         ]
 
     def thresholds(self) -> list[Planted]:
@@ -202,11 +216,7 @@ class Plants:
 
     def harmless(self) -> list[Planted]:
         """What is right, though a hasty test may think otherwise."""
-        one = f"order_id = {self.one}"
-        line = {"line_number": "99", "amount": "5", "unit_price": "5", "quantity": "1", "discount": "0"}
-        both = copy("order_lines", LINES, one, line_id=str(UNKNOWN), **line)
-        captured = f"{one} AND status = 'captured'"
-        paid = copy("payments", PAYMENTS, captured, payment_id=str(UNKNOWN), amount="5", method="'voucher'")
+        one, captured = f"order_id = {self.one}", f"order_id = {self.one} AND status = 'captured'"
         old = "UPDATE raw.orders SET recorded_at = ordered_at + interval '20 days' WHERE ordered_at < '2024-06-01'"
         cancelled = {"payment_id": str(UNKNOWN), "order_id": f"(SELECT max(order_id) FROM ({CANCELLED}) AS c)"}
         nothing = f"DELETE FROM raw.order_lines WHERE {one}; DELETE FROM raw.payments WHERE {one}"
@@ -224,7 +234,12 @@ class Plants:
                 placed(self.three, "2025-05-06 20:00", "2025-05-07 19:00"),
                 "pass",
             ),
-            Planted("the same product twice in an order, on two lines, and a second payment for it", f"{both}; {paid}", "pass"),
+            Planted("the same product twice in an order, on two lines, and a second payment for it", bought(self.one, 99), "pass"),
+            Planted(
+                f"line 11 of order {self.short}: written without a space, its numbers look like line 1 of order {self.short}1",
+                bought(self.short, 11),
+                "pass",
+            ),
             Planted(
                 "one more declined payment", copy("payments", PAYMENTS, "status = 'declined'", payment_id=str(UNKNOWN)), "pass"
             ),
