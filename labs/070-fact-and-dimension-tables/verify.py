@@ -4,18 +4,18 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from prepare import Shop, add, later, shop
 from truth import Found, Key, by_month, kept, sold
+from values import CENT, alike, number, plain, same, words
 
 from delab.checks import CheckFailed, expect, fail, main
 from delab.checks.dbt import Project
 
 CALENDAR = date(2024, 1, 1), date(2025, 12, 31)
-CENT = Decimal("0.005")
 MODELS = ("dim_date", "dim_product", "dim_store", "fct_sales", "fct_stock_daily", "stock_by_month")
 MEASURES = {
     "fct_sales": {
@@ -40,31 +40,6 @@ WHY = {
 }
 
 
-# Looking at the learner's tables
-
-
-def number(value: Any, what: str) -> Decimal:
-    """A measure as a number."""
-    if value is None or isinstance(value, bool | str):
-        fail(expected=f"{what} is a number", seen=f"{value!r}" if value is not None else "NULL")
-    try:
-        found = Decimal(str(value))
-    except InvalidOperation:
-        fail(expected=f"{what} is a number", seen=f"{value!r}")
-    expect(found.is_finite(), expected=f"{what} is a number", seen=f"{value!r}")
-    return found
-
-
-def plain(key: Any) -> Any:
-    """A key that can be counted, whatever its type."""
-    return bytes(key) if isinstance(key, memoryview) else str(key) if isinstance(key, list | dict) else key
-
-
-def same(one: Any, other: Any, what: str) -> bool:
-    """Whether a measure is what it should be, to half a cent."""
-    return abs(number(one, what) - Decimal(str(other))) < CENT
-
-
 @pytest.fixture(scope="module")
 def delivered(seed) -> Shop:
     """What lies in the sources."""
@@ -72,12 +47,14 @@ def delivered(seed) -> Shop:
 
 
 def test_builds(dbt: Project):
-    """`dbt build` builds the six models on a new database, and all the tests that you wrote pass."""
+    """`dbt build` builds the six models on a new database, and all the tests that you wrote pass: there are some."""
     warned = dbt.fired(dbt.build(), "warn")
     expect(not warned, expected="all your tests pass", seen=f"{warned[0].name} warns" if warned else "")
     manifest = dbt.manifest()
     for name in MODELS:
         manifest.model(name)
+    tests = [*manifest.tests(), *manifest.unit_tests]
+    expect(tests, expected="tests of your own, which `dbt build` runs", seen="there is no test in the project: nothing was tested")
 
 
 def dates(dbt: Project, _: Shop) -> None:
@@ -107,13 +84,6 @@ def dates(dbt: Project, _: Shop) -> None:
 def test_dates(dbt, delivered):
     """`dim_date` has each day of 2024 and 2025 once, with the attributes that the task names."""
     dates(dbt, delivered)
-
-
-def alike(value: Any, right: int | bool) -> bool:
-    """Whether an attribute of a day is right; a truth value may be 0 or 1, a number may have a fraction of 0."""
-    if isinstance(right, bool):
-        return isinstance(value, bool | int) and bool(value) == right
-    return not isinstance(value, bool) and str(value) in (str(right), f"{right}.0")
 
 
 MEMBERS = {
@@ -355,11 +325,6 @@ def stock_by_month(dbt: Project, delivered: Shop) -> None:
 def test_stock_by_month(dbt, delivered):
     """`stock_by_month` has by month and store the stock on the last day, and the average of the store's stock over the days."""
     stock_by_month(dbt, delivered)
-
-
-def words(said: Any) -> str:
-    """A declared word: case, hyphens and underscores don't matter."""
-    return " ".join(str(said or "").lower().replace("-", " ").replace("_", " ").split())
 
 
 def test_declared(dbt):
