@@ -47,7 +47,7 @@ EDGES = (  # seconds from the day's beginning, quantity, status
     (86_400, 80, "completed"),
     (43_200, 500, "open"),
 )
-OTHERS = (("EUR", 7, 8, Decimal("9.50")), ("EUR", 5, 6, Decimal("7.50")))  # of the day before, and of the day after
+OTHERS = {days: ("EUR", 7, 8, Decimal(days)) for days in (-1, 1, -8, -40, -400, 400)}  # what is there so many days away
 MOVED = """
 CREATE TABLE orders (order_id bigint, ordered_at timestamptz, currency text, status text);
 CREATE TABLE order_lines (order_id bigint, quantity int, amount numeric(14, 2));
@@ -131,7 +131,7 @@ def tasks(airflow):
 @pytest.fixture(scope="module")
 def first(airflow, shop, tasks, day, night, truth):
     """The first run, with rows of other days in the table; slow tasks must be waited for, and each fails once if it may."""
-    for other, row in zip(neighbours(day), OTHERS, strict=True):
+    for other, row in others(day).items():
         shop.execute("INSERT INTO daily_sales VALUES (%s, %s, %s, %s, %s)", other, *row)
     failing = {name: 1 for name in TASKS if name in tasks and tasks[name].retries}
     return airflow.run(FILE, DAG, night, hold=["check_orders", "summarize"], fail_tasks=failing)
@@ -169,9 +169,9 @@ def beginning(day):
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def neighbours(day):
-    """The days before and after."""
-    return day - timedelta(days=1), day + timedelta(days=1)
+def others(day):
+    """Rows of other days: {day: row}."""
+    return {day + timedelta(days=days): row for days, row in OTHERS.items()}
 
 
 def add_order(shop, number, at, currency, quantity, status="completed"):
@@ -200,9 +200,9 @@ def same_sales(shop, day, wanted):
     what = f"daily_sales of {day}: {readable(wanted)} (currency orders/quantity/amount)"
     if not seen:
         rows = shop.rows("SELECT day, currency, orders, quantity, amount FROM daily_sales ORDER BY 1, 2")
-        planted = [(other, *row) for other, row in zip(neighbours(day), OTHERS, strict=True)]
-        others = sorted({str(row[0]) for row in rows if row not in planted})
-        where = f"; there are some of {', '.join(others)}" if others else ""
+        planted = [(other, *row) for other, row in others(day).items()]
+        elsewhere = sorted({str(row[0]) for row in rows if row not in planted})
+        where = f"; there are some of {', '.join(elsewhere)}" if elsewhere else ""
         fail(expected=what, seen=f"no row for that day{where}")
     if seen == shop.rows(SALES.format("true"), day):
         fail(expected=what, seen=f"{readable(seen)}: cancelled and open orders are counted too")
@@ -265,7 +265,7 @@ def test_can_be_repeated(shop, day, repeated):
     run, before, _ = repeated
     run.succeeded(f"a second run for the same day, for {day} 00:15 UTC, succeeds")
     wanted, seen = shop.rows(SALES.format("status = 'completed'"), day), written(shop, day)
-    for other, row in zip(neighbours(day), OTHERS, strict=True):
+    for other, row in others(day).items():
         rows = written(shop, other)
         lost = f"of another day, {other}, there is now {readable(rows)}"
         expect(rows == [row], expected=f"a repetition leaves other days alone: {readable([row])}", seen=lost)
@@ -313,6 +313,9 @@ def test_all_or_nothing(airflow, shop, day, night, repeated):
     finally:
         shop.execute(ACCEPT)
     expect(run.state == "failed", expected="a run fails if one of its rows is refused", seen=f"it ended as {run.state}")
+    failed = {name.partition("[")[0] for name, state in run.states.items() if state == "failed"}
+    seen = f"{', '.join(sorted(failed))} failed when daily_sales refused a row: the day is written there"
+    expect("summarize" in failed, expected="summarize writes the day", seen=seen)
     seen = written(shop, day)
     became = "has been changed: there is" if seen else "are gone; there is"
     expect(
