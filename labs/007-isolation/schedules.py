@@ -1,6 +1,7 @@
 """Runs a schedule: statements of two sessions in a given order, at a given isolation level, on the real server."""
 
 import queue
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,3 +119,34 @@ def finish(player: Player) -> None:
         wait.until(lambda: not player.pending, seconds=STATEMENT_SECONDS, what="a schedule to end")
     except Timeout:
         return
+
+
+def reads(played: Played, session: str, table: str) -> bool:
+    """Whether a session reads a table before it first writes to it."""
+    for outcome in played.of(session):
+        if re.match(r"\s*(update|insert|delete)\b", outcome.statement, re.I):
+            return False
+        if outcome.rows is not None and re.search(rf"\b{table}\b", outcome.statement, re.I):
+            return True
+    return False
+
+
+def repeated_query(played: Played, session: str) -> list[Any] | None:
+    """The results of a query that a session repeats within a transaction; of several, one whose results differ."""
+    found: list[list[Any]] = []
+    seen: dict[str, list[Any]] = {}
+    inside = False
+    for outcome in played.of(session):
+        text = " ".join(outcome.statement.lower().rstrip("; ").split())
+        if re.match(r"(begin|start|commit|end|rollback|abort)\b", text):
+            seen, inside = {}, text.startswith(("begin", "start"))
+        elif outcome.rows is not None and inside:
+            seen.setdefault(text, []).append(sorted(map(repr, outcome.rows)))
+            if len(seen[text]) == 2:
+                found.append(seen[text])
+    return max(found, key=differ, default=None)
+
+
+def differ(results: list[Any]) -> bool:
+    """Whether a query's results are not always the same."""
+    return any(result != results[0] for result in results)
