@@ -58,6 +58,7 @@ def broken(place: int, order: str) -> dict[str, str]:
         "the status `complete`": change("status = 'complete'", place, order=order),
         "the status `Completed`": change("status = 'Completed'", place, order=order),
         "the status `cancelled` with a blank after it": change("status = 'cancelled '", place, order=order),
+        "the status `completed` with more after it": change("status = 'completed?'", place, order=order),
         "a product that does not exist": unknown,
         "a product that does not exist, among others": f"INSERT INTO raw.products VALUES ({NOBODY + 1}); {unknown}",
     }

@@ -201,6 +201,7 @@ RULES = {
     "unknown status": ("status", setting("status", "complete")),
     "status in other letters": ("status", setting("status", "Completed")),
     "blanks around the status": ("status", setting("status", " completed  ")),
+    "more after the status": ("status", setting("status", "completed?")),
     "unknown product": ("product_id", setting("product_id", "2000000123")),
     "product that is not among the others": ("product_id", unheard_of),
     "price in another unit": ("", in_cents),
