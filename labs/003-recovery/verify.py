@@ -5,6 +5,7 @@ import json
 import random
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ SNAPSHOT = "SELECT count(*), md5(coalesce(string_agg(t::text, ';' ORDER BY t::te
 MAY_CHANGE = ("postgresql.auto.conf",)  # `pg_basebackup -R` and ALTER SYSTEM write it; pg_verifybackup leaves it out, too
 SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{16}.*|\.history)")  # what PostgreSQL archives, and its timeline
 TABLES = ("orders", "order_lines", "carts")
+STARTED = "SELECT pg_postmaster_start_time()"
 
 
 def snapshot(database: Database) -> dict[str, tuple[int, str]]:
@@ -43,10 +45,17 @@ def primary(stack) -> Database:
     return Database(stack["primary"])
 
 
-def undisturbed(stack, run: Run) -> Run:
-    """The script may not stop the primary."""
-    expect(stack["primary"].ready(), expected="the primary runs on", seen=f"it does not answer after `{run.command}`")
-    return run
+@pytest.fixture(scope="module")
+def undisturbed(stack, primary) -> Callable[[Run], Run]:
+    """Sees that a script has neither stopped nor restarted the primary; gives its run back."""
+    began = primary.value(STARTED)
+
+    def see(run: Run) -> Run:
+        expect(stack["primary"].ready(), expected="the primary runs on", seen=f"it does not answer after `{run.command}`")
+        expect(primary.value(STARTED) == began, expected="the primary runs on", seen=f"it was restarted by `{run.command}`")
+        return run
+
+    return see
 
 
 # Backup and archive
@@ -72,13 +81,22 @@ def manifest(file: Path) -> dict[str, int]:
         fail(expected="the backup_manifest that pg_basebackup wrote", seen=f"a file that is no manifest: {broken!r}")
 
 
-def test_backs_up(stack, work):
+def test_backs_up(stack, work, undisturbed):
     """`backup` ends with exit code 0 and leaves a base backup in $BACKUP with every file of its manifest."""
-    undisturbed(stack, work.run(BACKUP, seconds=40)).succeeded("the backup ends with exit code 0")
+    undisturbed(work.run(BACKUP, seconds=40)).succeeded("the backup ends with exit code 0")
     verified(stack)
 
 
-def test_archives(stack, primary):
+def archive(primary: Database, work, name: str) -> tuple[Run, Path]:
+    """Run the primary's archive_command on a file of that name, as the primary does; the run, and the file."""
+    source = work.run_folder / name
+    source.write_bytes(b"new" * 1000)
+    template = str(primary.value("SHOW archive_command"))
+    command = template.replace("%p", shlex.quote(str(source)).strip("'")).replace("%f", name).replace("%%", "%")
+    return work.run_command(["sh", "-c", command], seconds=15), source
+
+
+def test_archives(stack, primary, work):
     """From then on each finished WAL segment arrives in $ARCHIVE, byte for byte."""
     command = primary.value("SHOW archive_command")
     expect(
@@ -101,18 +119,25 @@ def test_archives(stack, primary):
     expect(target.exists(), expected=f"segment {name} in $ARCHIVE", seen=seen)
     whole = target.stat().st_size == primary.value("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'")
     expect(whole, expected="a whole segment", seen=f"a file of {target.stat().st_size:,} bytes")
+    target = folder(stack, "ARCHIVE") / "0000000100000000000000FD"
+    run, source = archive(primary, work, target.name)
+    try:
+        run.succeeded("archive_command ends with exit code 0 where nothing of that name is in the archive")
+        seen = "it is gone from there: it was moved, and the primary needs it, for instance after a crash"
+        expect(source.exists(), expected="a segment is copied, and stays where the primary has it", seen=seen)
+        copied = target.exists() and target.read_bytes() == source.read_bytes()
+        expect(copied, expected="the archive has what the segment has", seen="another content")
+    finally:
+        target.unlink(missing_ok=True)
 
 
 def test_never_overwrites(stack, primary, work):
     """If a file of that name is in the archive with other content, archive_command fails and leaves it as it is."""
-    template = str(primary.value("SHOW archive_command"))
     name = "0000000100000000000000FE"
-    source, target = work.run_folder / name, folder(stack, "ARCHIVE") / name
-    source.write_bytes(b"new" * 1000)
+    target = folder(stack, "ARCHIVE") / name
     target.write_bytes(b"old")
-    command = template.replace("%p", shlex.quote(str(source)).strip("'")).replace("%f", name).replace("%%", "%")
     try:
-        run = work.run_command(["sh", "-c", command], seconds=15)
+        run, _ = archive(primary, work, name)
         content = target.read_bytes()
         seen = f"the file was overwritten (exit code {run.code})"
         expect(content == b"old", expected="a file that is in the archive stays as it is", seen=seen)
@@ -123,11 +148,11 @@ def test_never_overwrites(stack, primary, work):
             path.unlink()
 
 
-def test_backs_up_again(stack, work):
+def test_backs_up_again(stack, work, undisturbed):
     """A second run leaves a new, complete backup."""
     before = folder(stack, "BACKUP") / "backup_label"
     old = before.read_text() if before.exists() else ""
-    undisturbed(stack, work.run(BACKUP, seconds=40)).succeeded("a second backup ends with exit code 0")
+    undisturbed(work.run(BACKUP, seconds=40)).succeeded("a second backup ends with exit code 0")
     verified(stack)
     expect(before.read_text() != old, expected="a new backup", seen="the backup of the first run, unchanged")
 
@@ -158,7 +183,7 @@ def disaster(stack, primary, work, seed) -> Disaster:
         primary.execute(statement)
         pause(primary, 700)
         cursor.execute("COMMIT")
-    busy(primary, chance, first_line=950_000, statement="")
+    busy(primary, chance, first_line=950_000, statement=statement)
     run = work.run(RECOVER, env={"BAD_STATEMENT": statement}, seconds=60)
     return Disaster(statement, truth, at_backup, run)
 
@@ -198,16 +223,14 @@ def busy(primary: Database, chance: random.Random, first_line: int, statement: s
         primary.execute(f"{line} VALUES (%s, %s, 9, 1, %s, 1, 0, 1)", number, chance.randint(1, 900), chance.randint(1, 9))
         if number == first_line + 3:
             primary.execute(f"DELETE FROM order_lines WHERE quantity > 0 AND line_id = {number - 1}")
-            primary.execute(
-                f"{statement or 'DELETE FROM order_lines'} {'AND' if 'WHERE' in statement else 'WHERE'} line_id = {number - 2}"
-            )
+            primary.execute(f"{statement} {'AND' if 'WHERE' in statement else 'WHERE'} line_id = {number - 2}")
         if number == first_line + 6:
             primary.execute("DELETE FROM carts")
             primary.execute("INSERT INTO carts SELECT generate_series(1, %s)", chance.randint(3, 40))
     primary.execute("UPDATE orders SET status = 'checked' WHERE order_id = %s", chance.randint(1, 900))
 
 
-def test_recovers(disaster, stack):
+def test_recovers(disaster, stack, undisturbed):
     """`recover` ends with exit code 0, and a server answers on $RESTORED_PORT that accepts writes; the primary runs on."""
     node = stack["restored"]
     log = node.log()
@@ -217,7 +240,7 @@ def test_recovers(disaster, stack):
     words = f"its last words:\n{disaster.run.last_words}\nthe restored server's log ends:\n{log or 'there is none'}"
     seen = f"{disaster.run.ended}; {words}"
     expect(disaster.run.code == 0, expected="the recovery ends with exit code 0", seen=seen)
-    expect(stack["primary"].ready(), expected="the primary runs on", seen="it does not answer after the recovery")
+    undisturbed(disaster.run)
     try:
         wait.until(node.ready, seconds=15, what="the restored server")
         wait.until(lambda: not Database(node).value("SELECT pg_is_in_recovery()"), seconds=15, what="the end of recovery")
