@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ STATES = ("streaming", "disconnected", "down")
 OLD = "handmade"  # a mark in the old replica's data folder
 MEGABYTE = 1024 * 1024
 IDLE = 0.6  # seconds without a write after which the age of the last transaction can be told from a lag
-PATIENCE = 10  # seconds that one sample may take, whatever state the servers are in
+PATIENCE = 10  # seconds that one sample may take, whatever state the replicas are in
+STARTED = "SELECT pg_postmaster_start_time()"
 
 
 # The replica
@@ -45,12 +47,12 @@ def in_recovery(stack) -> bool:
 
 def run_setup(work, stack) -> Run:
     """Run the learner's set-up; it may not harm the others."""
-    started = Database(stack["primary"]).value("SELECT pg_postmaster_start_time()")
+    others = {name: Database(stack[name]).value(STARTED) for name in ("primary", "replica1")}
     run = work.run(SETUP, seconds=40)
-    for name in ("primary", "replica1"):
+    for name, started in others.items():
         expect(stack[name].ready(), expected=f"{name} still runs after the set-up", seen=f"{name} does not answer any more")
-    again = Database(stack["primary"]).value("SELECT pg_postmaster_start_time()")
-    expect(started == again, expected="the primary runs on while replica2 is rebuilt", seen="the primary was restarted")
+        again = Database(stack[name]).value(STARTED)
+        expect(started == again, expected=f"{name} runs on while replica2 is rebuilt", seen=f"{name} was restarted")
     return run
 
 
@@ -69,6 +71,9 @@ def test_replica2_streams(stack):
         fail(expected=expected, seen=what_is_wrong(stack))
     rows = [Database(stack[name]).value("SELECT count(*) FROM orders") for name in ("primary", "replica2")]
     expect(rows[0] == rows[1], expected=f"{rows[0]} orders on replica2", seen=f"{rows[1]}")
+    log = Path(stack.environment()["REPLICA2_LOG"])
+    written = log.exists() and log.stat().st_mtime >= Database(stack["replica2"]).value(STARTED).timestamp()
+    expect(written, expected="the new server writes its log to $REPLICA2_LOG", seen="nothing was written there since it started")
 
 
 def what_is_wrong(stack) -> str:
@@ -94,6 +99,9 @@ def test_replica2_has_a_role_of_its_own(stack):
     for has, right in zip(may, ("superuser", "CREATEROLE", "CREATEDB", "BYPASSRLS"), strict=True):
         expect(not has, expected=expected, seen=f"role {role}, which is {right}")
     expect(role != "replicator", expected=expected, seen="role replicator, which is replica1's role")
+    member = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = %s)"
+    groups = ", ".join(name for (name,) in Database(stack["primary"]).rows(member, role))
+    expect(not groups, expected=expected, seen=f"role {role}, which is a member of {groups} and may do what that may")
 
 
 def test_replica2_has_a_slot(stack):
@@ -313,7 +321,7 @@ class Faults:
     frozen: Run  # while replica2 was frozen
     lines: dict[str, Line]  # while replica1 was cut off and replica2 dead
     behind: tuple[int, int]  # bytes that replica1 lacked
-    retained: tuple[int, int]  # bytes that replica2's slot held back
+    retained: dict[str, tuple[int, int]]  # bytes that each replica's slot held back
 
 
 @pytest.fixture(scope="module")
@@ -327,11 +335,11 @@ def under_faults(stack, work) -> Faults:
         frozen = program.wait()
     stack["replica2"].kill()
     write_wal(stack)
-    before = position(stack, "primary"), retained(stack)
+    before, held = position(stack, "primary"), {name: retained(stack, name) for name in REPLICAS}
     lines = sample(work)
-    after = position(stack, "primary"), retained(stack)
-    least, most = (end - position(stack, "replica1") for end, _ in (before, after))
-    return Faults(frozen, lines, (least, most), (before[1], after[1]))
+    after = position(stack, "primary")
+    least, most = (end - position(stack, "replica1") for end in (before, after))
+    return Faults(frozen, lines, (least, most), {name: (held[name], retained(stack, name)) for name in REPLICAS})
 
 
 def wait_disconnected(stack) -> None:
@@ -342,10 +350,10 @@ def wait_disconnected(stack) -> None:
     wait.until(lambda: Database(stack["primary"]).value(sending), seconds=30, what="the primary to miss replica1")
 
 
-def retained(stack) -> int:
-    """Bytes of WAL that replica2's slot holds back."""
-    query = "SELECT pg_current_wal_lsn() - restart_lsn FROM pg_replication_slots WHERE slot_name = 'replica2'"
-    return int(Database(stack["primary"]).value(query) or 0)
+def retained(stack, name: str) -> int:
+    """Bytes of WAL that the slot of that name holds back."""
+    query = "SELECT pg_current_wal_lsn() - restart_lsn FROM pg_replication_slots WHERE slot_name = %s"
+    return int(Database(stack["primary"]).value(query, name) or 0)
 
 
 def test_network_cut(under_faults):
@@ -371,10 +379,11 @@ def test_replica_killed(under_faults):
 
 
 def test_slot_retains_wal(under_faults):
-    """`retained_bytes` is the WAL that the replica's slot holds back on the primary, also while the replica is down."""
-    value, (least, most) = under_faults.lines["replica2"].retained_bytes, under_faults.retained
-    ok = value is not None and least <= value <= most
-    expect(ok, expected=f"retained_bytes between {least:,} and {most:,} for replica2", seen=f"retained_bytes {value}")
+    """`retained_bytes` is the WAL that the replica's slot holds back on the primary, while the replica is cut off, or down."""
+    for name in ("replica2", "replica1"):
+        value, (least, most) = under_faults.lines[name].retained_bytes, under_faults.retained[name]
+        ok = least <= (value or 0) <= most
+        expect(ok, expected=f"retained_bytes between {least:,} and {most:,} for {name}", seen=f"retained_bytes {value}")
 
 
 def test_replica_frozen(under_faults):
