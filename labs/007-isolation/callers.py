@@ -114,7 +114,7 @@ def race(database: Database, work, table: str, event: str, calls: list[list[Any]
             callers = [Caller(work, str(place), [call]) for place, call in enumerate(calls)]
             with suppress(Timeout):  # they may have their own way of waiting, such as asking again: let them go on
                 wait.until(partial(connected, database, callers), seconds=10, what="calls to begin")
-                wait.until(partial(met, database, callers), seconds=2, what="calls to meet")
+                wait.until(partial(met, database, callers), seconds=3, what="calls to meet")
             open_gate()
             return [caller.values("calls that meet are decided one after the other, and none fails")[0] for caller in callers]
     finally:

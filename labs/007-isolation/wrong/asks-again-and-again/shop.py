@@ -35,7 +35,7 @@ def take(dsn, product_id, quantity):
     """Take goods from stock: True, or False if there are not enough. One sale at a time, for all products."""
     session = psycopg2.connect(dsn)
     try:
-        for _ in range(100):
+        for _ in range(120):
             with session, session.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_xact_lock(1)")
                 if cursor.fetchone()[0]:
