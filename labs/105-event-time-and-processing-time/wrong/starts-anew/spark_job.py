@@ -20,7 +20,7 @@ def clicks(spark):
 
 def write(rows, topic, mode):
     """Send each row as JSON."""
-    place = tempfile.mkdtemp(prefix=topic)
+    place = tempfile.mkdtemp(prefix=topic, dir=os.environ["CHECKPOINTS"])
     stream = rows.select(sf.to_json(sf.struct("*")).alias("value")).writeStream.format("kafka").outputMode(mode)
     stream.options(**KAFKA, topic=topic, checkpointLocation=place).start()
 
