@@ -41,6 +41,14 @@ def readable(row):
     return f"({', '.join('none' if value is None else str(value) for value in row)})"
 
 
+def plant(shop, table, days):
+    """Put a row of each of some days into a table, another one than into those before it; what is there then: {day: rows}."""
+    sales, sums = "(day, category, quantity) SELECT unnest(%s), 'Toys', 1", "(day, orders) SELECT unnest(%s), 7"
+    values = {"stage.sales": sales, **dict.fromkeys(PUBLISHED, sums)}.get(table, "(day) SELECT unnest(%s)")
+    shop.execute(f"INSERT INTO {table} {values}", days)
+    return {day: there(shop, table, day) for day in days}
+
+
 def fill(shop, day, tasks):
     """What the first tasks would have left of a day."""
     for task in TASKS[:tasks]:
