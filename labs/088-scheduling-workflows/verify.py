@@ -80,13 +80,18 @@ def clock(run):
 
 
 def carry_out(airflow, work, shop, seasons, due, name, day, which=""):
-    """The run for a day of a season, as the scheduler would have made it."""
+    """The run for a day of a season, as the scheduler would have made it; it succeeds."""
+    run, done = begun(airflow, work, shop, seasons, due, name, day)
+    return run, done.succeeded(f"the run for {day}{which} succeeds")
+
+
+def begun(airflow, work, shop, seasons, due, name, day, **options):
+    """The run for a day of a season, however it ends."""
     open_in(work, seasons[name])
     run = next(run for run in due[name] if day_of(run) == day)
     shop.execute("TRUNCATE asked; INSERT INTO stage_orders SELECT 0, now(), 0.01")
     interval, logical = (run.start, run.end), instant(run.logical_date)
-    done = airflow.run(FILE, DAG, logical, interval=interval, kind="scheduled", hold=["fetch"], once=True)
-    return run, done.succeeded(f"the run for {day}{which} succeeds")
+    return run, airflow.run(FILE, DAG, logical, interval=interval, kind="scheduled", hold=["fetch"], once=True, **options)
 
 
 def same_revenue(shop, day, run, done, which=""):
@@ -185,6 +190,8 @@ def test_due_once_a_day(airflow, work, seasons, due):
     for name, (opens, closes) in seasons.items():
         open_in(work, (opens, closes))
         dag = airflow.dag(FILE, DAG)
+        dated = "Partition" not in dag.timetable
+        expect(dated, expected="each run has a logical date", seen=f"the runs of a {dag.timetable} have a key, but no logical date")
         what = f"season {opens} to {closes}: one run for each day, due on the morning after"
         runs = due[name]
         note = BARE if dag.timetable == "CronTriggerTimetable" and all(run.start == run.end for run in runs) else ""
@@ -258,6 +265,9 @@ def test_works_on_its_day(airflow, work, shop, seasons, changes, due, seed):
     gone = ", ".join(str(other) for other in sorted({*others} - {*kept}))
     expect(not gone, expected=f"the run for {day} leaves the rows of other days alone", seen=f"gone or changed: {gone}")
     shop.execute("DELETE FROM daily_revenue")
+    begun(airflow, work, shop, seasons, due, name, day, unreal=["summarize"], fail_tasks={"summarize": 1})
+    rows = shop.value("SELECT count(*) FROM daily_revenue")
+    expect(not rows, expected="summarize writes the row of the day", seen="it is there though summarize failed: fetch writes it")
     away = shop.rows(AWAY, *midnights(none))
     run, done = carry_out(airflow, work, shop, seasons, due, name, none, NOBODY)
     same_revenue(shop, none, run, done, NOBODY)
@@ -365,8 +375,12 @@ def compare(planned, made, wanted, allowed, season):
 
 
 def all_done(api, runs):
-    """All of them have succeeded."""
+    """All of them have succeeded, with their tasks."""
     for run in runs:
+        there = {task.task_id for task in api.tasks(DAG, run.dag_run_id)}
+        what, has = f"the run {run.dag_run_id} has the tasks {', '.join(TASKS)}", f"it has {', '.join(sorted(there)) or 'none'}"
+        late = f"its logical date is {run.logical_date}, and Airflow leaves out a task whose start_date is later"
+        expect(there.issuperset(TASKS), expected=what, seen=f"{has}: {late}")
         if run.state != "success":
             failed = [task.task_id for task in api.tasks(DAG, run.dag_run_id) if task.state == "failed"]
             said = api.log(DAG, run.dag_run_id, failed[0])[-500:] if failed else ""
