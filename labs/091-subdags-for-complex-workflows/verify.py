@@ -14,6 +14,7 @@ from prepare import SOURCES, sell
 
 from delab.checks import CheckFailed, Database, expect, fail, main, show
 from delab.checks.airflow_api import FINAL, RestApi, quoted
+from delab.services.airflow import METADATA
 
 FILE, DAG, OTHER_FILE, OTHER = "sales.py", "sales", "report.py", "report"
 NAMES = ("kiosk", "app", "phone", "export", "outlet", "fair", "staff", *SOURCES[:2])
@@ -225,6 +226,9 @@ def test_a_good_day(good, shop, days, sources):
         calls = [spelled(*of) for name, *of in called if name == task]
         seen = " and ".join(calls) or "nothing of steps.py"
         expect({*calls} == {spelled(*call)}, expected=f"{task} calls {spelled(*call)}", seen=f"it calls {seen}")
+    at_once = shop.value("SELECT max_active_tasks FROM dag WHERE dag_id = %s", DAG, database=METADATA)
+    seen = f"max_active_tasks={at_once}: the DAG does one thing at a time"
+    expect(at_once > 1, expected="channels don't wait for each other, and their checks run side by side", seen=seen)
 
 
 def due_calls(sources, day):
