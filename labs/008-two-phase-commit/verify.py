@@ -17,6 +17,8 @@ from delab.checks import CheckFailed, Database, expect, fail, main, show
 DRIVER = Path(__file__).parent / "driver.py"
 SECONDS = 20  # that one call may take
 SERVERS = ("sales", "bank")
+SQLALCHEMYS = "_sa_" + "0f" * 16  # as SQLAlchemy calls what nobody has named
+STRANGERS = ("stranger", SQLALCHEMYS)
 
 
 class Coordinator:
@@ -109,10 +111,9 @@ class Books:
 
     def in_doubt(self) -> list[str]:
         """The prepared transactions of both servers, as `server: name`."""
-        query = "SELECT gid FROM pg_prepared_xacts WHERE gid <> 'stranger'"
-        return [
-            f"{name}: {gid}" for name, server in zip(SERVERS, (self.sales, self.bank), strict=True) for (gid,) in server.rows(query)
-        ]
+        query = "SELECT gid FROM pg_prepared_xacts WHERE gid <> ALL (%s)"
+        servers = zip(SERVERS, (self.sales, self.bank), strict=True)
+        return [f"{name}: {gid}" for name, server in servers for (gid,) in server.rows(query, list(STRANGERS))]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def gave(told: dict[str, Any], call: str) -> Any:
 
 
 def test_pays(coordinator, books):
-    """`pay` books the order and takes the money, returns True, and leaves nothing in doubt."""
+    """`pay` books the order and takes the money, returns True, and leaves nothing in doubt; the whole balance may be spent."""
     order, before = books.next_order(), books.balance(1)
     value = gave(coordinator.call("pay", order, 1, 70), "pay")
     expect(value is True, expected="pay gives True", seen=f"{value!r}")
@@ -140,6 +141,9 @@ def test_pays(coordinator, books):
     after = books.balance(1)
     expect(after == before - 70, expected=f"{before - 70} left on the account", seen=f"{after}")
     expect(not books.in_doubt(), expected="no prepared transaction is left", seen=f"in doubt: {', '.join(books.in_doubt())}")
+    value = gave(coordinator.call("pay", books.next_order(), 35, books.balance(35)), "pay")
+    seen = f"{value!r}, and {books.balance(35)} left"
+    expect(value is True and not books.balance(35), expected="True for the whole balance, and 0 left: there is enough", seen=seen)
 
 
 def test_prepares_before_it_commits(coordinator, books):
@@ -207,7 +211,10 @@ def steps_of_a_payment(coordinator: Coordinator, books: Books) -> list[str]:
 
 
 def test_survives_its_own_death(coordinator, books, evidence):
-    """The coordinator is killed before and after each step of a payment; `recover` leaves it paid on both servers or on neither."""
+    """The coordinator is killed before and after each step of a payment; `recover` leaves it paid on both servers or on neither.
+
+    Of a payment that is refused, nothing is left.
+    """
     steps = steps_of_a_payment(coordinator, books)
     outcomes = []
     for place, step in enumerate(steps):
@@ -228,6 +235,27 @@ def test_survives_its_own_death(coordinator, books, evidence):
             again = gave(coordinator.call("pay", books.next_order(), customer, 1), "the next payment of the same customer")
             expect(again is True, expected=f"the customer can pay again ({when})", seen=f"{again!r}")
     evidence.note("; ".join(outcomes))
+    see_refusals_survive(coordinator, books)
+
+
+def see_refusals_survive(coordinator: Coordinator, books: Books) -> None:
+    """Fail the check if the coordinator, killed at a step of a payment that is refused, leaves a trace of it."""
+    taken, customer = books.next_order(), 38
+    gave(coordinator.call("pay", taken, 4, 1), "pay")
+    before, orders = books.balance(customer), books.sales.rows("SELECT * FROM orders ORDER BY 1")
+    cases = {"a number that is taken": (taken, 5), "more than the balance": (books.next_order(), before + 1)}
+    for what, (order, amount) in cases.items():
+        coordinator.call("pay", order, customer, amount)
+        for place, (server, step) in enumerate(list(coordinator.wire.steps)):
+            for moment in ("before", "after"):
+                when = f"a payment of {what}, killed {moment} {step} on {server}"
+                coordinator.call("pay", order, customer, amount, trap=Trap(place, moment, coordinator.kill))
+                recovered(coordinator, when)
+                left, money = books.in_doubt(), before - books.balance(customer)
+                expect(not left, expected=f"nothing in doubt after recover ({when})", seen=f"still in doubt: {', '.join(left)}")
+                same = books.sales.rows("SELECT * FROM orders ORDER BY 1") == orders
+                seen = f"{money} taken, orders {'as before' if same else 'changed'}: decided by another payment's log?"
+                expect(same and not money, expected=f"no change ({when})", seen=seen)
 
 
 def test_survives_its_death_in_recovery(coordinator, books):
@@ -244,35 +272,43 @@ def test_survives_its_death_in_recovery(coordinator, books):
 
 
 def test_survives_the_bank(coordinator, books, stack):
-    """The bank's server dies after it has prepared; when it is back, `recover` makes the payment what `pay` has said.
+    """The bank's or the shop's server dies when both have prepared; `recover`, when it is back, makes true what `pay` has said.
 
     True: it is complete. False: it never was. If `pay` raised, both are possible, but not half of it.
     """
     steps = steps_of_a_payment(coordinator, books)
-    commit = next(place for place, step in enumerate(steps) if step == "COMMIT PREPARED on bank")
-    order, before = books.next_order(), books.balance(37)
-    told = coordinator.call("pay", order, 37, 9, trap=Trap(commit, "before", stack["bank"].kill))
-    stack["bank"].start()
-    when = "the bank's server died before its COMMIT PREPARED"
-    recovered(coordinator, when)
-    paid = atomic(books, order, 37, before, 9, when)
-    if told.get("gave") is True:
-        expect(paid, expected="paid, because pay said True", seen="not paid")
-    if told.get("gave") is False:
-        expect(not paid, expected="not paid, because pay said False", seen="paid")
+    for customer, server in ((37, "bank"), (39, "sales")):
+        commit = next(place for place, step in enumerate(steps) if step == f"COMMIT PREPARED on {server}")
+        order, before = books.next_order(), books.balance(customer)
+        told = coordinator.call("pay", order, customer, 9, trap=Trap(commit, "before", stack[server].kill))
+        stack[server].start()
+        when = f"the {server} server died before its COMMIT PREPARED"
+        recovered(coordinator, when)
+        paid = atomic(books, order, customer, before, 9, when)
+        if told.get("gave") is True:
+            expect(paid, expected=f"paid, because pay said True ({when})", seen="not paid")
+        if told.get("gave") is False:
+            expect(not paid, expected=f"not paid, because pay said False ({when})", seen="paid")
 
 
 def test_leaves_strangers_alone(coordinator, books):
     """`recover` decides the coordinator's own transactions only: prepared transactions of others stay as they are."""
-    with books.bank.session() as session, session.cursor() as cursor:
-        cursor.execute("BEGIN; UPDATE accounts SET balance = balance + 0 WHERE customer_id = 40; PREPARE TRANSACTION 'stranger'")
+    locked, made = "UPDATE accounts SET balance = balance + 0 WHERE customer_id = 40", "CREATE TABLE elsewhere ()"
+    one, two = STRANGERS
+    strangers = [(books.bank, one, locked), (books.sales, one, made), (books.bank, two, made)]
+    for server, name, change in strangers:
+        server.execute(f"BEGIN; {change}; PREPARE TRANSACTION '{name}'")
     try:
         recovered(coordinator, "with a stranger's transaction in doubt")
-        left = books.bank.value("SELECT count(*) FROM pg_prepared_xacts WHERE gid = 'stranger'")
-        expect(left == 1, expected="the prepared transaction of another application is still there", seen="recover has decided it")
+        for server, name, _ in strangers:
+            left = server.value("SELECT count(*) FROM pg_prepared_xacts WHERE gid = %s", name)
+            any_program = ": SQLAlchemy names those of every program so, unless it is told a name" if name == SQLALCHEMYS else ""
+            expected = f"the prepared transaction {name} of another application is still there"
+            expect(left == 1, expected=expected, seen=f"recover has decided it{any_program}")
     finally:
-        if books.bank.value("SELECT count(*) FROM pg_prepared_xacts WHERE gid = 'stranger'"):
-            books.bank.execute("ROLLBACK PREPARED 'stranger'")
+        for server, name, _ in strangers:
+            if server.value("SELECT count(*) FROM pg_prepared_xacts WHERE gid = %s", name):
+                server.execute(f"ROLLBACK PREPARED '{name}'")
 
 
 if __name__ == "__main__":

@@ -282,10 +282,10 @@ BROKEN = {
     "products.csv is missing": missing("products.csv"),
     "manifest.json is missing": missing("manifest.json"),
     "lines.csv is missing": missing("lines.csv"),
-    "products.csv is empty, even without a header": holding("products.csv", ""),
     "manifest.json is cut off": holding("manifest.json", '{"rows": 4'),
     "manifest.json does not say how many rows": holding("manifest.json", "{}"),
     "lines.csv is empty, even without a header": holding("lines.csv", ""),
+    "products.csv is empty, even without a header": holding("products.csv", ""),
 }
 
 

@@ -153,7 +153,7 @@ class Shop:
         return tuple(self.listed(self.people[: len(self.people) - len(renamed)], renamed, self.awaited[:awaited], self.single))
 
     def second_night(self) -> Delivery:
-        """New orders; corrections of the first night; versions that are older than what is known; customers who were awaited."""
+        """New orders; corrections of the first night, older versions, and lines that it had already; customers who were awaited."""
         orders = [self.order(at, self.somebody()) for at in self.times(datetime(2025, 3, 30, 20, tzinfo=UTC), 26, 50)]
         changed = self.chance.sample(self.before, 24)
         later = [
@@ -162,6 +162,7 @@ class Shop:
         stale = [self.version(row, -300, status="completed") for row in changed[12:]]
         self.known = changed[:12]
         lines = orders + later + stale + [self.version(self.lonely, 1500, status="cancelled"), *self.corrections()]
+        lines += [dict(row) for row in self.chance.sample(self.before, 3)]  # as the first night had them already
         self.chance.shuffle(lines)
         return Delivery("2025-04-03", tuple(lines), self.list_of(4, *self.married()))
 

@@ -39,19 +39,34 @@ def warehouse(stack):
     return Database(stack["warehouse"], kept=True)
 
 
+class Night:
+    """Runs a program on one delivery. Nothing else is there: no earlier delivery, and no file that a run has written."""
+
+    def __init__(self, work, warm):
+        self.work, self.warm, self.count, self.left = work, warm, 0, ""
+
+    def __call__(self, program, delivery, end=""):
+        """Run it; fails the check if it does not end well."""
+        self.count += 1
+        folder = f"{delivery.write(self.work.run_folder / f'exports-{self.count}')}{end}"
+        told = f"`python {program}` of the delivery {delivery.name}{end} ends well"
+        before = self.files()
+        self.warm.run(program, folder, seconds=60).succeeded(told if delivery.orders else f"{told}; it has no orders")
+        for file in sorted(self.files() - before):
+            self.left = f"; {program} left {file.relative_to(self.work.folder)}, and later nights had no such file"
+            file.unlink(missing_ok=True)
+
+    def files(self):
+        """The files in the learner's folder."""
+        paths = self.work.folder.rglob("*")
+        return {path for path in paths if "__pycache__" not in path.parts and (path.is_file() or path.is_symlink())}
+
+
 @pytest.fixture(scope="module")
 def night(work, warehouse):
-    """Runs a program on one delivery, which lies alone in its folder: earlier ones are no longer there."""
-    made = iter(range(1000))
+    """Runs the programs, in a process that has imported pandas."""
     with Warm(work, MODULES) as warm:
-
-        def run(program, delivery, end=""):
-            place = work.run_folder / f"exports-{next(made)}"
-            folder = f"{delivery.write(place)}{end}"
-            told = f"`python {program}` of the delivery {delivery.name}{end} ends well"
-            warm.run(program, folder, seconds=60).succeeded(told if delivery.orders else f"{told}; it has no orders")
-
-        yield run
+        yield Night(work, warm)
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +125,14 @@ def as_day(value):
     return value if isinstance(value, date) else date.fromisoformat(str(value)[:10])
 
 
-def compare(rows, deliveries, what, zone=BERLIN, exact=False):
-    """Fail unless the rows are the mart of these deliveries; names the mistake if it can be recognised."""
+def compare(rows, deliveries, what, zone=BERLIN, exact=False, left=""):
+    """Fail unless the rows are the mart of these deliveries; names the mistake if it is known, and a file that was left."""
     seen, wanted = as_mart(rows, what, exact), mart(deliveries, in_zone(zone))
     if seen == wanted:
         return
     told = f"{what}: {total(wanted)}"
-    expect(seen, expected=told, seen="no row")
-    fail(expected=told, seen=f"{total(seen)}; {mistake(seen, deliveries, zone) or difference(seen, wanted)}")
+    expect(seen, expected=told, seen=f"no row{left}")
+    fail(expected=told, seen=f"{total(seen)}; {mistake(seen, deliveries, zone) or difference(seen, wanted)}{left}")
 
 
 def total(found):
@@ -211,7 +226,7 @@ def test_corrections(etl_first, loaded, night, shop, warehouse, dbt):
     """
     come, what = [shop.first, shop.quiet], "after a night without orders, with new customers"
     night(ETL, shop.quiet)
-    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}")
+    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}", left=night.left)
     night(LOAD, shop.quiet)
     raw_is(warehouse, come, what)
 
@@ -220,12 +235,12 @@ def test_corrections(etl_first, loaded, night, shop, warehouse, dbt):
     raw_is(warehouse, come, what)
     compare(rows_of_elt(dbt), come, f"daily_revenue {what}")
     night(ETL, shop.second)
-    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}")
+    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}", left=night.left)
 
     come, what = [*come, shop.late], "after a night that was late, and an old delivery that came once more"
     for delivery in (shop.late, shop.first):
         night(ETL, delivery)
-    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}")
+    compare(rows_of_etl(warehouse), come, f"etl.daily_revenue {what}", left=night.left)
     for delivery in (shop.late, shop.quiet, shop.first):
         night(LOAD, delivery)
     raw_is(warehouse, come, what)
