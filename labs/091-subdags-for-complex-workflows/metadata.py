@@ -43,6 +43,10 @@ class Metadata:
         [(state,)] = self.rows(RUN, dag_id, run_id)
         return state, self.rows(TASKS, dag_id, run_id)
 
+    def has_run(self, dag_id):
+        """Whether a DAG has a run, in whatever state."""
+        return bool(self.rows("SELECT 1 FROM dag_run WHERE dag_id = %s LIMIT 1", dag_id))
+
     def at_rest(self):
         """Whether nothing comes any more, unless somebody asks for it."""
         return self.rows(AT_REST)[0][0]

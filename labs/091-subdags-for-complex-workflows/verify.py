@@ -337,12 +337,13 @@ def amounts(shop, table, days):
     return dict.fromkeys(days) | dict(shop.rows(f"SELECT day, amount FROM {table} WHERE day = ANY(%s)", list(days)))
 
 
-def ended(metadata, run_id, enough=()):
-    """How a run of sales ended, or hangs: "success", or what is wrong with it. It need not have ended once `enough` have begun."""
+def ended(metadata, run_id, triggers=()):
+    """How a run of sales ended, or hangs: "success", or what is wrong with it. Triggers may still wait, once report has a run."""
 
     def over():
         state, tasks = metadata.run(DAG, run_id)
-        return state in FINAL or any(state == "up_for_retry" or (state == "running" and name in enough) for name, state in tasks)
+        waits = any(state in ("running", "deferred") and name in triggers for name, state in tasks)
+        return state in FINAL or (waits and metadata.has_run(OTHER)) or any(state == "up_for_retry" for _, state in tasks)
 
     metadata.wait(over, SALES_SECONDS)
     state, tasks = metadata.run(DAG, run_id)
