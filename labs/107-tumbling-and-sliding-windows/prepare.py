@@ -52,13 +52,17 @@ class Clicks:
             if number % 7 == 0:
                 at = begin + (at - begin) // MINUTE * MINUTE
             late = self.chance.choice((0, 0, 5, 20, 40)) * SECOND * self.chance.random()
+            held = number % 7 == 3 and floor(at, MINUTE) + MINUTE < begin + minutes * MINUTE
+            if held:  # a view that surely arrives in the next minute
+                at, late = floor(at, MINUTE) + 57 * SECOND, 20 * SECOND
             arrival = min(at + late, begin + minutes * MINUTE)
             if number % 6 == 5 and found[-1]["action"] == "view":  # somebody looks at the page again: a view, and no new visitor
                 self.number += 1
                 found.append({**found[-1], "event_id": self.number})
                 continue
             actions = ACTIONS if at >= self.first + MINUTE else ACTIONS[:-1]  # there are windows in which nothing is bought
-            found.append(self.click(at, places[number % len(places)], arrival, self.chance.choice(actions)))
+            action = "view" if held else self.chance.choice(actions)
+            found.append(self.click(at, places[number % len(places)], arrival, action))
         self.now = begin + minutes * MINUTE
         return sorted(found, key=lambda click: click["arrival_time"])
 
