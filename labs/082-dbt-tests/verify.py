@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from typing import Any
 
 import pytest
@@ -63,18 +64,9 @@ class Rules:
 
 def upstream_first(manifest: Manifest) -> list[Element]:
     """The models, each after those that it is made from."""
-    found: dict[str, Element] = {}
-
-    def visit(id: str) -> None:
-        node = manifest.nodes.get(id)
-        if node is not None and node.resource_type == "model" and id not in found:
-            for up in node.depends_on.nodes:
-                visit(up)
-            found[id] = node
-
-    for id in manifest.nodes:
-        visit(id)
-    return list(found.values())
+    models = {id: node for id, node in manifest.nodes.items() if node.resource_type == "model"}
+    order = TopologicalSorter({id: models.keys() & node.depends_on.nodes for id, node in models.items()}).static_order()
+    return [models[id] for id in order]
 
 
 def anew(database: Database, model: Element, place: str) -> str:
