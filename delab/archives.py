@@ -13,7 +13,7 @@ from delab.services.base import Service
 
 
 def make(target: Path, title: str, service: Service, class_path: Callable[[], str], rehearse: Callable[[LocalStack], Path]) -> None:
-    """Make `target` if it is not there, of the classes that `rehearse` finds with a stack of `service` alone; returns their list.
+    """Make `target` if it is not there, of the classes that `rehearse` lists: it gets a stack of `service` alone, returns the file.
 
     Where another command is making it, and takes for ever, this one does without: an archive is a help, and no need.
     LAB_ARCHIVES=no does without, too: for a state that lives shorter than the archive takes to make.
