@@ -99,8 +99,9 @@ class Service(Base, frozen=True, kw_only=True):
         told = [f"-D{name}={value}" for name, value in self.properties(place).items()]
         logging = f"-Dlog4j2.configurationFile=file:{place.folder}/log4j2.properties"
         network = ["-Djava.net.preferIPv4Stack=true", "-Dio.netty.tryReflectionSetAccessible=true"]
+        temporary = f"-Djava.io.tmpdir={place.data / 'local'}"  # what a killed server leaves there, the next start removes
         path = ["-cp", os.pathsep.join(filter(None, (spark.class_path(), spark.added(self.jars))))]
-        return [str(java.program()), *memory, *spark.QUICK, *spark.modules(), *network, logging, *told, *path]
+        return [str(java.program()), *memory, *spark.QUICK, *spark.modules(), *network, temporary, logging, *told, *path]
 
     def command(self, place: Place) -> list[str]:
         """The server."""
@@ -140,6 +141,7 @@ class Rehearsal(Service, frozen=True, kw_only=True):
 
     def before_start(self, place: Place) -> None:
         """It needs no archive."""
+        files.make_folder(place.data / "local")
         files.write_atomic(place.folder / "log4j2.properties", LOGGING.encode(), 0o644)
 
     def command(self, place: Place) -> list[str]:

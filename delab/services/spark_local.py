@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from delab import spark
+from delab import files, spark
 from delab.services.base import Place
 from delab.services.base import Service as Base
 from delab.services.spark import SETTINGS, archived
@@ -37,6 +37,9 @@ class Service(Base, frozen=True, kw_only=True):
         left = {key: value for key, value in SETTINGS.items() if not key.startswith("spark.connect")}
         settings = {**left, "spark.driver.memory": f"{self.heap}m", "spark.eventLog.dir": (place.folder / EVENTS).as_uri()}
         settings |= self.settings
+        temporary = place.folder / "tmp"  # what a killed program leaves there goes with the stack
+        files.make_folder(temporary)
+        java = shlex.quote(f"-Djava.io.tmpdir={temporary}")
         told = " ".join(f"--conf {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
         return {
             **self.folder_variables(place),
@@ -46,6 +49,6 @@ class Service(Base, frozen=True, kw_only=True):
             "SPARK_LOCAL_IP": "127.0.0.1",
             "JAVA_HOME": str(spark.java_home()),
             "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": f"{told} pyspark-shell",
+            "PYSPARK_SUBMIT_ARGS": f"{told} --driver-java-options {shlex.quote(java)} pyspark-shell",
             **({"SPARK_DIST_CLASSPATH": spark.added(self.jars)} if self.jars else {}),  # Spark's launcher puts it behind its own
         }

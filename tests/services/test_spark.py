@@ -37,6 +37,11 @@ pairs = sc.parallelize([(n % 3, 1) for n in range(900)], 3)
 print(sorted(pairs.reduceByKey(lambda a, b: a + b, 2).collect()), sc.master)
 spark.stop()
 """
+TEMPORARY = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+print(spark.sql("SELECT java_method('java.lang.System', 'getProperty', 'java.io.tmpdir')").first()[0])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,15 @@ def test_it_listens_on_loopback_only_in_bounded_memory(one: templates.Scratch) -
     assert main.memory_info().rss < 1500 * 1024 * 1024
 
 
+def test_what_a_killed_server_leaves_goes_at_its_next_start(one: templates.Scratch) -> None:
+    left = Path(run(TEMPORARY, one).strip()) / "left"
+    assert left.is_relative_to(one.folder)
+    left.touch()
+    one["spark"].kill()
+    one["spark"].start()
+    assert not left.exists()
+
+
 def test_without_the_password_it_answers_nobody(one: templates.Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     port = one["spark"].endpoint.port
     assert select(port, "SELECT 1")
@@ -107,6 +121,7 @@ def test_a_session_in_a_program_of_its_own() -> None:
         assert first.written_bytes == sum(task.read_bytes for task in second.tasks) > 0
         assert second.result_bytes > 0
         assert len(second.tasks) == 2
+        assert Path(run(TEMPORARY, stack).strip()).is_relative_to(stack.folder)  # what a killed program leaves goes with the stack
     finally:
         stack.destroy()
 
