@@ -37,15 +37,22 @@ class Outcome:
 
 
 def audit_all(
-    console: Console, chosen: Sequence[lab.Lab], *, jobs: int, repeat: int, minutes: float = inf, cut: bool = False
+    console: Console,
+    chosen: Sequence[lab.Lab],
+    *,
+    jobs: int,
+    repeat: int,
+    minutes: float = inf,
+    cut: bool = False,
+    whole: bool = False,
 ) -> int:
     """Audit labs one after the other, until `minutes` are over; returns 0 if all that were audited are proved, else 1.
 
-    `cut` leaves out the last lab's cases that time has not reached, too.
+    `cut` leaves out the last lab's cases that time has not reached, too. `whole` lets a rejected case meet all further checks.
     """
     began, problems, cases, left = time.monotonic(), list[str](), 0, [*chosen] * repeat
     audited, until = 0, began + minutes * 60
-    for found, outcomes in audits(console, left, jobs, labs_until=until, until=until if cut else inf):
+    for found, outcomes in audits(console, left, jobs, labs_until=until, until=until if cut else inf, whole=whole):
         problems += [f"lab {left[audited].number}, {problem}" for problem in found]
         audited, cases = audited + 1, cases + len(outcomes)
     took, left = time.monotonic() - began, left[audited:]
@@ -64,18 +71,19 @@ def audit(console: Console, subject: lab.Lab, jobs: int = 3, until: float = inf)
 
 
 def audits(
-    console: Console, labs: Sequence[lab.Lab], jobs: int = 3, *, labs_until: float = inf, until: float = inf
+    console: Console, labs: Sequence[lab.Lab], jobs: int = 3, *, labs_until: float = inf, until: float = inf, whole: bool = False
 ) -> Iterator[tuple[list[str], list[Outcome]]]:
     """Audit labs, `jobs` cases at once, and show each one's table; gives the problems and the outcomes of each.
 
     A lab's first case is alone of its own, so that templates are made once; the last cases of the lab before run beside it. No lab
-    begins after `labs_until`, no case but a lab's first after `until`.
+    begins after `labs_until`, no case but a lab's first after `until`. Unless they are to be judged `whole`, cases that must be
+    rejected end at the check that does it.
     """
     with forks.serving() as serve, ThreadPoolExecutor(jobs) as pool:
         try:
             before: Audit | None = None
             for subject in labs:
-                this = Audit(console, subject, pool, until)
+                this = Audit(console, subject, pool, until, whole)
                 this.begin(serve, labs_until)
                 if before:
                     yield before.end()
@@ -91,8 +99,8 @@ def audits(
 class Audit:
     """One lab's audit, under way."""
 
-    def __init__(self, console: Console, subject: lab.Lab, pool: ThreadPoolExecutor, until: float) -> None:
-        self.console, self.subject, self.pool, self.until = console, subject, pool, until
+    def __init__(self, console: Console, subject: lab.Lab, pool: ThreadPoolExecutor, until: float, whole: bool) -> None:
+        self.console, self.subject, self.pool, self.until, self.whole = console, subject, pool, until, whole
         self.problems, self.cases = shape.problems(subject), [*cases_of(subject)]
         self.waiting = list[Future[Outcome | None]]()
 
@@ -109,7 +117,7 @@ class Audit:
             for service in subject.services():
                 service.archive()  # else the first check that starts a lazy one would have to wait, within its time limit
         serve(*subject.programs())
-        self.waiting = [self.pool.submit(judge_until, subject, self.cases[0], until)]
+        self.waiting = [self.pool.submit(judge_until, subject, self.cases[0], until, self.whole)]
 
     def go_on(self) -> bool:
         """Once the first case is judged, let the others wait for theirs; False if it was too late even for the first."""
@@ -117,7 +125,7 @@ class Audit:
             return True
         if not self.waiting or self.waiting[0].result() is None:
             return False
-        self.waiting += [self.pool.submit(judge_until, self.subject, case, self.until) for case in self.cases[1:]]
+        self.waiting += [self.pool.submit(judge_until, self.subject, case, self.until, self.whole) for case in self.cases[1:]]
         return True
 
     def end(self) -> tuple[list[str], list[Outcome]]:
@@ -139,9 +147,9 @@ class Audit:
         return problems, outcomes
 
 
-def judge_until(subject: lab.Lab, case: Case, until: float) -> Outcome | None:
+def judge_until(subject: lab.Lab, case: Case, until: float, whole: bool) -> Outcome | None:
     """Judge a case, unless it is too late."""
-    return judge(subject, case) if time.monotonic() < until else None
+    return judge(subject, case, whole) if time.monotonic() < until else None
 
 
 def cases_of(subject: lab.Lab) -> Iterator[Case]:
@@ -156,13 +164,16 @@ def cases_of(subject: lab.Lab) -> Iterator[Case]:
         yield Case(f"wrong/{wrong.name}", (solution, folder / "wrong" / wrong.name), wrong.check, wrong.says)
 
 
-def judge(subject: lab.Lab, case: Case) -> Outcome:
-    """Lay a case's folder, verify it, and compare the verdict with the one that it must have."""
+def judge(subject: lab.Lab, case: Case, whole: bool = False) -> Outcome:
+    """Lay a case's folder, verify it, and compare the verdict with the one that it must have.
+
+    What must be rejected is verified no further than that, unless it is to be judged `whole`.
+    """
     with tempfile.TemporaryDirectory(prefix="audit-") as place:
         work = Path(place) / subject.slug
         for layer in case.layers:
             lay(subject, layer, work)
-        result = verify.run(subject, work=work, judge_starter=True)
+        result = verify.run(subject, work=work, judge_starter=True, first=bool(case.check) and not whole)
     return Outcome(case, result, problem_with(case, result))
 
 
@@ -189,6 +200,8 @@ def problem_with(case: Case, result: Result) -> str:
         return "" if result.verdict == Verdict.PASSED else f"was rejected (seed {result.seed}) by {trouble(result)}"
     if first is None:
         return f"passed (seed {result.seed}), but {case.check} should reject it"
+    if broke := next((check for check in result.checks if check.outcome == "broken"), None):
+        return f"was rejected, but {broke.name} broke (seed {result.seed}): {broke.because}"
     if first.name != case.check:
         return f"was rejected by {trouble(result)}, not by {case.check} (seed {result.seed})"
     return "" if case.says.casefold() in words(first).casefold() else f"the message does not say {case.says!r}: {words(first)}"
@@ -219,7 +232,7 @@ def uncaught(subject: lab.Lab, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def table(subject: lab.Lab, outcomes: Sequence[Outcome]) -> Table:
-    """Cases × checks: ✔ passed, ✘ failed, – skipped; the columns are the checks in their order."""
+    """Cases × checks: ✔ passed, ✘ failed, – skipped, nothing: not come to; the columns are the checks in their order."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("case", overflow="fold")
     names = ["files", *(check.name for check in subject.about.checks)]

@@ -225,6 +225,7 @@ def audit(
     repeat: Annotated[int, typer.Option(help="How many times.")] = 1,
     minutes: Annotated[float, typer.Option(help="Begin no lab later; other labs come first with each commit.")] = inf,
     cut: Annotated[bool, typer.Option("--cut", help="With --minutes: begin no case later, either.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Go on behind the check that rejects: none may break.")] = False,
 ) -> None:
     """Prove labs: the starter fails, every right answer passes, every wrong one is rejected by the check meant for it."""
     from delab import auditing, projects, rotation
@@ -232,7 +233,7 @@ def audit(
     chosen = [the_lab(value) for value in numbers] if numbers else labs.everything()
     chosen = projects.runnable(console(), chosen)
     chosen = chosen if minutes == inf else rotation.order(chosen)
-    raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat, minutes=minutes, cut=cut))
+    raise typer.Exit(auditing.audit_all(console(), chosen, jobs=jobs, repeat=repeat, minutes=minutes, cut=cut, whole=whole))
 
 
 @app.command("new-lab", rich_help_panel=AUTHOR)

@@ -32,21 +32,22 @@ def run(
     work: Path | None = None,
     seed: int | None = None,
     judge_starter: bool = False,
+    first: bool = False,
     junit: Path | None = None,
     heard: Heard | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> Result:
     """Verify a lab. A verifier that breaks gives the verdict *cannot judge*.
 
-    `heard` is told of each check as it ends; `meanwhile` is called once the verifier runs.
+    `first` ends it at the first check that does not pass. `heard` is told of each check as it ends; `meanwhile` is called once the
+    verifier runs.
     """
     place = paths.state() / "results" / subject.slug
     place.mkdir(parents=True, exist_ok=True)
     target = place / f".{secrets.token_hex(4)}.json"
     try:
-        said = run_pytest(
-            subject, arguments(work, seed, judge_starter, junit), target, heard or (lambda _: None), meanwhile or (lambda: None)
-        )
+        options = arguments(work, seed, judge_starter, junit) + ["--exitfirst"] * first
+        said = run_pytest(subject, options, target, heard or (lambda _: None), meanwhile or (lambda: None))
         result = read(target)
         return result if result and (result.checks or result.reason or not unjudged(result)) else broken(subject, said)
     finally:

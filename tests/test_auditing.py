@@ -123,6 +123,18 @@ def test_a_lab_that_does_not_keep_its_word_is_found(says: str, folder: Path) -> 
     assert any(problem.startswith(says) for problem in problems), problems
 
 
+def test_a_whole_audit_goes_on_behind_the_check_that_rejects_and_none_may_break(folder: Path) -> None:
+    add_check(folder)
+    edit(folder / "verify.py", '"""Nothing."""', '"""Nothing."""\n    assert all(COUNTED), "out of step"')
+    edit(folder / "verify.py", "    expect(lines ==", "    COUNTED.append(lines == [str(rows)])\n    expect(lines ==")
+    edit(folder / "verify.py", "\n\ndef test_counts", "\nCOUNTED = []\n\n\ndef test_counts")
+    idle = "check idle catches no wrong solution"
+    assert audit(folder) == [idle]
+    ((whole, _),) = auditing.audits(QUIET, [lab.read(folder)], whole=True)
+    broken = [problem.partition(" (")[0] for problem in whole]
+    assert broken == ["starter: was rejected, but idle broke", "wrong/counts-the-header: was rejected, but idle broke", idle]
+
+
 def test_a_sound_lab_with_services_has_no_problem(course: Path) -> None:
     assert audit(course / "labs" / "902-fill-table") == []
 
