@@ -154,7 +154,8 @@ def failures(scenario: Scenario) -> list[tuple[Any, ...]]:
         for event in (event for event in sends if event.id == record["id"] and event.fault):
             kind = event.fault.kind
             given_up = kind == "poison" or event.attempt == attempts
-            action = "stop" if kind == "permanent" else "dead_letter" if given_up else "retry"
+            last = event is sends[-1]  # where no attempt follows: the budget is used up
+            action = "stop" if kind == "permanent" else "dead_letter" if given_up else "stop" if last else "retry"
             found.append((event.id, event.attempt, kind, action, tuple(filter(None, (event.fault.name, event.fault.reason)))))
     return found
 

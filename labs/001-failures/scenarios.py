@@ -17,7 +17,7 @@ TRANSIENT_STATUS = {
     504: "Gateway Timeout",
 }
 POISON_STATUS = {400: "Bad Request", 413: "Content Too Large", 422: "Unprocessable Content"}
-PERMANENT_STATUS = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+PERMANENT_STATUS = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 501: "Not Implemented"}
 BROKEN_LINES = ('{{"id": "{0}", "amou', "id={0};amount=3", '["{0}", 3]', '"{0}"', "null", '{{"amount": 3, "note": "{0}"}}')
 
 
@@ -45,6 +45,9 @@ class Maker:
         network = {
             "ConnectionResetError": (errno.ECONNRESET, "Connection reset by peer"),
             "ConnectionRefusedError": (errno.ECONNREFUSED, "Connection refused"),
+            "ConnectionAbortedError": (errno.ECONNABORTED, "Software caused connection abort"),
+            "RemoteDisconnected": (0, "Remote end closed connection without response"),
+            "ConnectionError": (0, "connection pool is exhausted"),
             "BrokenPipeError": (errno.EPIPE, "Broken pipe"),
             "TimeoutError": (0, "timed out"),
         }
@@ -62,9 +65,12 @@ class Maker:
     def permanent(self) -> list[Fault]:
         """One of every kind that no record will get past."""
         certificate = ("URLError", f"certificate verify failed ({self.word()})", 1, "SSLCertVerificationError")
+        name = ("URLError", f"Name or service not known ({self.word()})", -2, "gaierror")
+        scheme = ("URLError", f"unknown url type: {self.word()}")
         disk = [(errno.ENOSPC, "No space left on device"), (errno.EIO, "Input/output error")]
         hardware = [Fault("permanent", "OSError", f"{says} ({self.word()})", code) for code, says in disk]
-        return [*self.http("permanent", PERMANENT_STATUS), Fault("permanent", *certificate), *hardware]
+        behind = [Fault("permanent", *about) for about in (certificate, name, scheme)]
+        return [*self.http("permanent", PERMANENT_STATUS), *behind, *hardware]
 
     def unknown(self) -> list[Fault]:
         """Errors that nobody has thought of: mostly our own mistakes."""
@@ -113,12 +119,16 @@ class Maker:
         records = self.records(8)
         return Scenario([*records.values()], {list(records)[3]: [fault] * 50}, self.policy())
 
-    def store_is_full(self) -> Scenario:
-        """The place for dead letters fails."""
+    def store_fails(self) -> list[Scenario]:
+        """The place for dead letters fails: for a line that is no record, one that is refused, one that never gets through."""
+        full = Fault("permanent", "OSError", f"No space left on device ({self.word()})", errno.ENOSPC)
+        away = Fault("transient", "TimeoutError", f"dead letters: timed out ({self.word()})")
         lines = [*self.records(6).values()]
         lines[2] = self.broken_lines()[0]
-        full = Fault("permanent", "OSError", f"No space left on device ({self.word()})", errno.ENOSPC)
-        return Scenario(lines, {}, self.policy(), store_fails=full)
+        met = [self.meets(fault) for fault in (self.poison()[0], self.transient()[0])]
+        for scenario in met:
+            scenario.store_fails = away
+        return [Scenario(lines, {}, self.policy(), store_fails=full), *met]
 
     def interrupted(self) -> list[Scenario]:
         """Ctrl-C and sys.exit, in send and in sleep."""
@@ -134,10 +144,10 @@ class Maker:
         script = {name: self.dice.choices(faults, k=6) for name in records}
         return Scenario([*records.values()], script, self.policy(attempts=7, base=base, cap=base * self.dice.uniform(9, 15)))
 
-    def dead_service(self) -> Scenario:
-        """Nothing gets through any more."""
+    def dead_service(self, *, whole: bool = False) -> Scenario:
+        """Nothing gets through any more. A `whole` budget ends with the last attempt of a record."""
         records, faults, attempts = self.records(30), self.transient(), self.dice.randint(4, 6)
-        budget = 2 * (attempts - 1) + self.dice.randint(1, attempts - 2)
+        budget = 2 * (attempts - 1) + (0 if whole else self.dice.randint(1, attempts - 2))
         return Scenario(
             [*records.values()],
             {name: self.dice.choices(faults, k=50) for name in list(records)[2:]},

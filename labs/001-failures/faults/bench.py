@@ -48,7 +48,7 @@ class Run:
 def records(seed: str, count: int = RECORDS) -> list[str]:
     """Records that nobody can know beforehand: some equal, one as long as allowed."""
     dice = random.Random(seed)
-    found = ["".join(dice.choices(string.ascii_letters + " ", k=dice.randint(1, 60))) for _ in range(count)]
+    found = ["".join(dice.choices(f'{string.ascii_letters} \t%\\"é', k=dice.randint(1, 60))) for _ in range(count)]
     found[dice.randrange(count)] = "x" * LONGEST
     found[7] = found[6]
     return found

@@ -10,6 +10,7 @@ import ssl
 import sys
 import traceback
 from collections.abc import Callable
+from http.client import RemoteDisconnected
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -18,8 +19,9 @@ URL = "https://orders.example/v1/records"
 CLASSES: dict[str, Callable[..., BaseException]] = {
     **{
         kind.__name__: kind
-        for kind in (ConnectionError, ConnectionResetError, ConnectionRefusedError, BrokenPipeError, TimeoutError)
+        for kind in (ConnectionError, ConnectionResetError, ConnectionRefusedError, ConnectionAbortedError, BrokenPipeError)
     },
+    **{kind.__name__: kind for kind in (RemoteDisconnected, TimeoutError, socket.gaierror)},
     **{kind.__name__: kind for kind in (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError)},
     **{kind.__name__: kind for kind in (KeyboardInterrupt, SystemExit)},
     "SSLCertVerificationError": ssl.SSLCertVerificationError,
@@ -31,7 +33,7 @@ def make(name: str, says: str, code: int, reason: str) -> BaseException:
     if name == "HTTPError":
         return HTTPError(URL, code, says, {}, io.BytesIO(b""))  # type: ignore[arg-type]
     if name == "URLError":
-        return URLError(make(reason, says, code, ""))  # type: ignore[arg-type]
+        return URLError(make(reason, says, code, "") if reason else says)  # type: ignore[arg-type]
     return CLASSES[name](code, says) if code else CLASSES[name](says)
 
 

@@ -23,7 +23,7 @@ class Fault:
     name: str  # the class of the error
     says: str  # its message
     code: int = 0  # HTTP status or errno
-    reason: str = ""  # of a URLError: the class of what is behind it
+    reason: str = ""  # of a URLError: the class of what is behind it; without one a text is
 
     def __str__(self) -> str:
         extra = f" {self.code}" if self.name == "HTTPError" else f"({self.reason})" if self.reason else ""
