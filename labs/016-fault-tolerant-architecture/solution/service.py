@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS postings (
 CREATE INDEX IF NOT EXISTS postings_waiting ON postings (request_id) WHERE value IS NULL;
 CREATE INDEX IF NOT EXISTS postings_of_account ON postings (account);
 """
+SUBMIT = """
+INSERT INTO postings (request_id, account, amount) VALUES (%s, %s, %s)
+ON CONFLICT (request_id) DO UPDATE SET request_id = excluded.request_id
+"""
 TAKE = """
 UPDATE postings SET taken_until = now() + %s * interval '1 second'
 WHERE request_id = (
@@ -64,10 +68,12 @@ def create(shards):
 
 
 def submit(shards, request_id, account, amount):
-    """True once the posting is on its shard for good; raises if that isn't known, and then one submits it again."""
+    """True once the posting is on its shard for good; raises if that isn't known, and then one submits it again.
+
+    One that is there already is written again: a commit that has written nothing does not wait for the standby.
+    """
     with closing(connect(shards[shard_of(shards, account)])) as session:
-        insert = "INSERT INTO postings (request_id, account, amount) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-        run(session, insert, request_id, account, amount)
+        run(session, SUBMIT, request_id, account, amount)
     return True
 
 

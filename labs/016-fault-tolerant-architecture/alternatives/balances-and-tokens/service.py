@@ -63,9 +63,9 @@ def create(shards):
 
 
 def submit(shards, request_id, account, amount):
-    """Look first, then insert; if somebody was faster, that is as good."""
+    """Look first, then insert; if somebody was faster, that is as good. A lock is written, so its commit waits for the standby."""
     with Shard(shards[shard_of(shards, account)]) as cursor:
-        cursor.execute("SELECT FROM requests WHERE id = %s", (request_id,))
+        cursor.execute("SELECT FROM requests WHERE id = %s FOR UPDATE", (request_id,))
         if not cursor.rowcount:
             cursor.execute("INSERT INTO requests VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING", (request_id, account, amount))
     return True
