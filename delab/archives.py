@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from delab import java
+from delab import files, java
 from delab.errors import Blocked
-from delab.local import LocalStack
+from delab.layout import Layout
+from delab.local import LocalNode, LocalStack
 from delab.services.base import Service
 
 
-def make(target: Path, title: str, service: Service, class_path: Callable[[], str], rehearse: Callable[[LocalStack], Path]) -> None:
-    """Make `target` if it is not there, of the classes that `rehearse` lists: it gets a stack of `service` alone, returns the file.
+def make(target: Path, title: str, service: Service, class_path: Callable[[], str], rehearse: Callable[[LocalNode], Path]) -> None:
+    """Make `target` if it is not there, of the classes in the file that `rehearse` returns; it gets a server of `service` to stop.
 
     Where another command is making it, and takes for ever, this one does without: an archive is a help, and no need.
     LAB_ARCHIVES=no does without, too: for a state that lives shorter than the archive takes to make.
@@ -31,6 +32,17 @@ def make(target: Path, title: str, service: Service, class_path: Callable[[], st
         print(f"preparing {title} for quick starts", file=sys.stderr)
         stack.destroy()
         try:
-            java.write_archive(rehearse(stack), class_path(), target)
+            java.write_archive(rehearse(started(stack)), class_path(), target)
         finally:
             stack.destroy()
+
+
+def started(stack: LocalStack) -> LocalNode:
+    """The only server of a stack that was not there before."""
+    (node,) = stack
+    files.make_folder(stack.folder)
+    stack.layout = Layout.choose((node.service,))
+    files.make_folder(node.place.folder, node.user())
+    node.service.create(node.place)
+    node.start()
+    return node

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from delab import archives, files, flink, flink_main, process, python, wait
-from delab.layout import Layout
-from delab.local import LocalStack
+from delab.local import LocalNode
 from delab.runtime import Endpoint
 from delab.services.base import Place
 from delab.services.base import Service as Base
@@ -237,14 +236,9 @@ def archived() -> None:
     archives.make(flink.archive(), "Flink", Rehearsal(name="flink"), flink.class_path, rehearse)
 
 
-def rehearse(stack: LocalStack) -> Path:
-    """One start of a cluster, and a job of a PyFlink program on it; the list of the classes that were loaded."""
-    node, service = stack["flink"], Rehearsal(name="flink")
-    files.make_folder(stack.folder)
-    stack.layout = Layout.choose((service,))
-    files.make_folder(node.place.folder)
-    service.create(node.place)
-    node.start()
+def rehearse(node: LocalNode) -> Path:
+    """A job of a PyFlink program on a cluster; the list of the classes that were loaded since it was started."""
+    service = Rehearsal(name="flink")
     home = flink.home(listing=service.listing(node.place, "client"))
     told = {**os.environ, **service.variables(node.place), "FLINK_HOME": str(home)}
     command = [str(flink.python()), "-c", REHEARSED]
@@ -255,8 +249,8 @@ def rehearse(stack: LocalStack) -> Path:
         files.remove_tree(home)
     node.stop()
     lists = [Path(service.listing(node.place, role)) for role in ("jobmanager", "taskmanager", "client")]
-    (stack.folder / "classes").write_text("\n".join(flink.classes(lists)))
-    return stack.folder / "classes"
+    (node.place.folder / "classes").write_text("\n".join(flink.classes(lists)))
+    return node.place.folder / "classes"
 
 
 def in_a_container() -> dict[str, str]:

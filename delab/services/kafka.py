@@ -19,8 +19,7 @@ import msgspec
 
 from delab import archives, files, jars, java, paths, process, wait
 from delab.errors import Blocked
-from delab.layout import Layout
-from delab.local import LocalStack
+from delab.local import LocalNode
 from delab.services.base import Place
 from delab.services.base import Service as Base
 
@@ -210,14 +209,8 @@ def archived() -> None:
     archives.make(java.archive(jars.folder(JARS)), "Kafka", Rehearsal(name="kafka"), lambda: jars.class_path(JARS), rehearse)
 
 
-def rehearse(stack: LocalStack) -> Path:
-    """One start of a broker, and messages through it; the list of the classes that were loaded."""
-    node = stack["kafka"]
-    files.make_folder(stack.folder)
-    stack.layout = Layout.choose((node.service,))
-    files.make_folder(node.place.folder, paths.service_user())
-    node.service.create(node.place)
-    node.start()
+def rehearse(node: LocalNode) -> Path:
+    """Messages through a broker; the list of the classes that were loaded since it was started."""
     exchange(node.place.port)
     node.stop()
     return classes(node.place)

@@ -10,8 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from delab import archives, files, java, process, secrets, spark, wait
-from delab.layout import Layout
-from delab.local import LocalStack
+from delab.local import LocalNode
 from delab.runtime import Endpoint
 from delab.services.base import Place
 from delab.services.base import Service as Base
@@ -155,14 +154,8 @@ def archived() -> None:
     archives.make(spark.archive(), "Spark", Rehearsal(name="spark"), spark.class_path, rehearse)
 
 
-def rehearse(stack: LocalStack) -> Path:
-    """One start of a server, and a query with a join and a shuffle through it; the list of the classes that were loaded."""
-    node = stack["spark"]
-    files.make_folder(stack.folder)
-    stack.layout = Layout.choose((node.service,))
-    files.make_folder(node.place.folder)
-    node.service.create(node.place)
-    node.start()
+def rehearse(node: LocalNode) -> Path:
+    """A query with a join and a shuffle through a server; the list of the classes that were loaded since it was started."""
     select(node.place.port, REHEARSED, seconds=60)
     node.stop()
     return classes(node.place)
