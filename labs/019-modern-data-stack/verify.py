@@ -4,6 +4,7 @@ import json
 import random
 import re
 import secrets
+import shutil
 import socket
 from collections import defaultdict
 from contextlib import suppress
@@ -308,11 +309,12 @@ def test_keeps_its_data(shop, evidence):
     """After `down` and `up` with other files in the inbox, what was there is there; a file that is loaded again counts once."""
     again = sorted(shop.inbox.glob("*.csv"))
     again[0].unlink()
+    shutil.copy(again[1], again[1].with_stem(f"{again[1].stem}-again"))
     shop.put("2026-03-03")
     down(shop)
     shop.compose.use(shop.config, "")
     shop.up("after `docker compose down`")
-    settled(shop, "that have ever been in the inbox (one was loaded twice, one is not there any more)")
+    settled(shop, "that have ever been in the inbox (one came again under two names, one is not there any more)")
     evidence.note("down, up: nothing lost, nothing counted twice")
 
 

@@ -28,11 +28,14 @@ def connected(url):
 
 
 def decide(log, gid):
-    """Write the decision to commit, down to the disk."""
+    """Write the decision to commit, down to the disk. It begins a line of its own: a crash may have left half a line before it."""
     with open(log, "a") as file:  # noqa: PTH123
-        file.write(f"{gid}\n")
+        file.write(f"\n{gid}\n")
         file.flush()
         os.fsync(file.fileno())
+    folder = os.open(os.path.dirname(os.path.abspath(log)), os.O_RDONLY)  # noqa: PTH100, PTH120
+    os.fsync(folder)  # which says that there is such a file
+    os.close(folder)
 
 
 def decided(log):
