@@ -343,6 +343,8 @@ def judge_order(played: Played, state: State, order: Order, row: tuple[Any, ...]
     if pointed is None:
         fail(expected=expected, seen=f"the key {row[1]}, which dim_customer does not have")
     current = ", the current one, not the one in force then" if pointed.current and pointed.customer != UNKNOWN else ""
+    if pointed.customer == UNKNOWN and members and not any(member.current for member in members):
+        current = f": {order.customer_id} is gone now; what counts is the version in force then, not the current one"
     late = f", in force when the order was delivered, {moment(order.recorded_at)}" if pointed.holds(order.recorded_at) else ""
     expect(pointed.key == holding[0].key, expected=expected, seen=f"{told_member(pointed)}{current}{late}")
     return holding[0].customer == UNKNOWN
