@@ -214,8 +214,8 @@ def compare_log(lines: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]]) -> 
         expect(line[:4] == truth[:4], expected=expected, seen="id {}, attempt {}, kind {}, action {}".format(*line))
         named = isinstance(line[4], str) and line[4].strip() and any(name in line[4] for name in truth[4])
         expect(named, expected=f"an error that names its class, {truth[4][0]}", seen=f"error {show(json.dumps(line[4]))}")
-    missing = "".join("none for id {}, attempt {}, kind {}, action {}".format(*truth[:4]) for truth in wanted[len(lines) :][:1])
-    seen = f"{len(lines)}: {missing or 'some are logged twice'}"
+    missing = ("none for id {}, attempt {}, kind {}, action {}".format(*truth[:4]) for truth in wanted[len(lines) :])
+    seen = f"{len(lines)}: {next(missing, 'some are logged twice')}"
     expect(len(lines) == len(wanted), expected=f"{len(wanted)} lines, one for each failure", seen=seen)
 
 

@@ -217,8 +217,8 @@ def why(name: str, gave: Any, truth: Any) -> str:
     if name == "section" and gave is None:
         return ": the page did not find its partner; is the salt on both sides?"
     if name == "users" and isinstance(gave, int):
-        said = ": not exact; an estimate, or users counted in several parts"
-        return f": is None a user? Or{said[1:]}" if gave == truth + 1 else said
+        first = "is None a user? Or " if gave == truth + 1 else ""
+        return f": {first}not exact; an estimate, or users counted in several parts"
     if name == "clicks" and isinstance(gave, int):
         return ": clicks were lost" if gave < truth else ": clicks were multiplied"
     return ""
